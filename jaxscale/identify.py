@@ -1,0 +1,73 @@
+"""Can a table answer the law's question at all? Asked of inputs only, before anything is sampled."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jaxscale.batch import Table
+from jaxscale.law import Law
+from jaxscale.status import Status
+
+LEAST_SPREAD = 0.05  # of the logarithm of an input: less is one level
+LEAST_OFF_LINE = 0.1  # sd of one log input about the others' best line: less is a collinear design
+
+
+def refusal(table: Table, law: Law) -> Status | None:
+    """A status that says why no posterior can be had from this design and which run would mend it."""
+    n, p = len(table), len(law.free)
+    if n <= p:
+        return Status(
+            False, "too_few_runs",
+            f"Too few runs: {n} for the {p} parameters of {law.name}, so the prior alone would answer.",
+            f"Add at least {p + 1 - n} runs that vary {_listed(law)}, or fix parameters with priors.",
+        )  # fmt: skip
+    logs = {s: np.log(v) for s, v in table.x.items()}
+    for symbol, values in logs.items():
+        if np.ptp(values) < LEAST_SPREAD:
+            column, at = law.inputs[symbol].column, np.exp(values.mean())
+            return Status(
+                False, "cannot_be_identified",
+                f"Cannot be identified: every run has {column} {symbol} = {at:.3g}, so how {law.response.column} "
+                f"depends on {symbol} was not seen.",
+                f"Add runs at two other values, such as {_run(law, logs, {symbol: values.mean() + np.log(4)})} "
+                f"and {_run(law, logs, {symbol: values.mean() + np.log(16)})}.",
+            )  # fmt: skip
+    return _collinear(logs, law)
+
+
+def off_line(logs: dict[str, np.ndarray], symbol: str) -> float:
+    """Standard deviation of one log input about its best line in the others; inf with a single input."""
+    others = [v for s, v in logs.items() if s != symbol]
+    if not others:
+        return float("inf")
+    design = np.column_stack([np.ones(len(logs[symbol])), *others])
+    fitted = design @ np.linalg.lstsq(design, logs[symbol], rcond=None)[0]
+    return float(np.std(logs[symbol] - fitted))
+
+
+def _collinear(logs: dict[str, np.ndarray], law: Law) -> Status | None:
+    for symbol in list(logs)[1:]:
+        if off_line(logs, symbol) < LEAST_OFF_LINE:
+            first = next(iter(logs))
+            at = {first: float(np.median(logs[first])), symbol: float(np.median(logs[symbol])) + np.log(8)}
+            return Status(
+                False, "cannot_be_identified",
+                f"Cannot be identified: {symbol} follows {first} on one line (it leaves the line by "
+                f"{off_line(logs, symbol):.1%}), so their effects cannot be told apart, and neither can the best "
+                f"split of compute.",
+                f"Add a run off the line, such as {_run(law, logs, at)}; predictions along the line would be all "
+                "that this table supports.",
+            )  # fmt: skip
+    return None
+
+
+def _listed(law: Law) -> str:
+    return " and ".join(f"{v.column} ({s})" for s, v in law.inputs.items())
+
+
+def _run(law: Law, logs: dict[str, np.ndarray], change: dict[str, float]) -> str:
+    at = {s: float(np.median(v)) for s, v in logs.items()} | change
+    values = {s: np.exp(v) for s, v in at.items()}
+    text = ", ".join(f"{s} = {v:.3g}" for s, v in values.items())
+    cost = f" ({6 * values['N'] * values['D']:.2g} FLOP)" if {"N", "D"} <= set(values) else ""
+    return f"a run at {text}{cost}"

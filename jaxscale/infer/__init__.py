@@ -1,0 +1,1 @@
+"""Inference as pure functions of (model, lane): point, Laplace, importance sampling, HMC, NUTS, cascade."""

@@ -1,0 +1,239 @@
+"""The cascade: point, importance sampling, HMC, longer HMC, NUTS, refusal; each step gated, all over lanes.
+
+Each stage takes the lanes that are still open, packed into programs of a fixed number of lanes, so a
+few hard tables cost only themselves.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxscale import diagnose
+from jaxscale.batch import LANES, Lane, stack
+from jaxscale.infer import hmc, nuts
+from jaxscale.infer.importance import Proposal, importance, resample
+from jaxscale.infer.point import CONVERGED, Point, find_point
+from jaxscale.model import Model
+from jaxscale.status import Health, Status
+
+METHODS = ("auto", "importance", "hmc", "nuts")
+SHORT = 3  # leapfrogs: about a quarter turn of a Gaussian, which serves means and tails alike
+LONG = 5
+SHORT_WARM_UP = 2  # blocks
+LONG_WARM_UP = 6
+LONGER = 4  # times the draws
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What inference says of one lane, in NumPy.
+
+    Attributes:
+        point: the mode.
+        u: (chains, draws, size) draws; None where there are none.
+        log_weight: (draws,) of importance sampling, before resampling; else None.
+        health: the numbers of the gate.
+        status: the gate's answer.
+        stages: each stage tried, with what it failed on.
+    """
+
+    point: Point
+    u: np.ndarray | None
+    energy: np.ndarray | None
+    diverging: np.ndarray | None
+    health: Health
+    status: Status
+    stages: tuple[str, ...] = ()
+
+
+@functools.lru_cache(maxsize=64)
+def programs(model: Model) -> dict[str, Any]:
+    """The compiled programs of a model, each mapped over lanes."""
+
+    def chains(lane: Lane, centre, factor, proposal: Proposal, key: jax.Array) -> hmc.State:
+        return hmc.begin(model, lane, centre, factor, resample(proposal, key, hmc.CHAINS))
+
+    def generated(u: jax.Array, lane: Lane):
+        return model.parameters(model.coordinates(u), lane), model.log_likelihood(u, lane)
+
+    block = functools.partial(hmc.run_block, model)
+    return {
+        "point": jax.jit(jax.vmap(functools.partial(find_point, model))),
+        "importance": jax.jit(jax.vmap(functools.partial(importance, model))),
+        "chains": jax.jit(jax.vmap(chains)),
+        "block": jax.jit(jax.vmap(block, in_axes=(0, 0, 0, 0, 0, None, None))),
+        "generated": jax.jit(jax.vmap(generated, in_axes=(0, None))),
+        "split": jax.jit(jax.vmap(jax.random.fold_in, in_axes=(0, None))),
+    }
+
+
+def sample(
+    model: Model,
+    lanes: Sequence[Lane],
+    keys: Sequence[jax.Array],
+    *,
+    method: str = "auto",
+    draws: int = 4000,
+    say: Say = lambda _: None,
+) -> list[Outcome]:
+    """Posteriors of several lanes of one shape.
+
+    Args:
+        model: law and noise.
+        lanes: one a fit, all padded to the same rows.
+        keys: one random key a fit.
+        method: "auto" is the cascade; "importance", "hmc" and "nuts" force one stage.
+        draws: to keep of each fit, over all chains.
+        say: hears the name of each stage as it begins.
+
+    Returns:
+        One Outcome a lane, in order.
+    """
+    done: list[Outcome] = []
+    for first in range(0, len(lanes), LANES):
+        done += _sample_chunk(model, lanes[first : first + LANES], keys[first : first + LANES], method, draws, say)
+    return done
+
+
+def points(model: Model, lanes: Sequence[Lane], keys: Sequence[jax.Array], count: int = LANES) -> Iterator[Point]:
+    """Point fits of several lanes of one shape, `count` at a time."""
+    for first in range(0, len(lanes), count):
+        packed, key = stack(lanes[first : first + count], count), _pack(keys[first : first + count], count)
+        found = jax.tree.map(np.asarray, programs(model)["point"](packed, key))
+        for i in range(min(count, len(lanes) - first)):
+            yield jax.tree.map(lambda a, i=i: a[i], found)
+
+
+def generated(model: Model, u: np.ndarray, lane: Lane) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Draws (chains, draws, size) -> parameters (chains, draws) and log likelihood (chains, draws, rows)."""
+    flat = u.reshape(-1, model.size)
+    values, likelihood = programs(model)["generated"](jnp.asarray(flat), lane)
+    shape = u.shape[:2]
+    return {p: np.asarray(v).reshape(shape) for p, v in values.items()}, np.asarray(likelihood).reshape(*shape, -1)
+
+
+def _pack(keys: Sequence[jax.Array], count: int) -> jax.Array:
+    return jnp.stack([*keys, *[keys[0]] * (count - len(keys))])
+
+
+def _sample_chunk(
+    model: Model, lanes: Sequence[Lane], keys: Sequence[jax.Array], method: str, draws: int, say: Say
+) -> list[Outcome]:
+    run = programs(model)
+    packed, key = stack(lanes, LANES), _pack(keys, LANES)
+    say("searching for the mode")
+    point = run["point"](packed, run["split"](key, 0))
+    say("importance sampling")
+    proposal = run["importance"](packed, point, run["split"](key, 1))
+    _, pareto_k = diagnose.psis(np.asarray(proposal.log_weight))
+    weight_ess = diagnose.importance_ess(np.asarray(proposal.log_weight))
+    outcomes = [
+        _from_weights(jax.tree.map(lambda a, i=i: np.asarray(a[i]), (point, proposal)), pareto_k[i], weight_ess[i], keys[i])
+        for i in range(len(lanes))
+    ]
+    if method == "importance":
+        return outcomes
+    if method in ("auto", "hmc"):
+        say("Hamiltonian Monte Carlo")
+        centre, factor = proposal.centre, proposal.factor
+        state = run["chains"](packed, centre, factor, proposal, run["split"](key, 2))
+        blocks = _run_blocks(run, packed, centre, factor, state, run["split"](key, 3), SHORT, SHORT_WARM_UP, draws)
+        outcomes = [_from_chains(o, "HMC", *(b[i] for b in blocks)) for i, o in enumerate(outcomes)]
+    if method == "auto" and not all(o.status.ok for o in outcomes):
+        say("longer Hamiltonian Monte Carlo on what has not converged")
+        centre, factor, start = _whiten_by_draws(blocks[0], centre, factor)
+        state = jax.vmap(functools.partial(hmc.begin, model))(packed, centre, factor, start)
+        blocks = _run_blocks(
+            run, packed, centre, factor, state, run["split"](key, 4), LONG, LONG_WARM_UP, LONGER * draws
+        )
+        outcomes = [
+            o if o.status.ok else _from_chains(o, "longer HMC", *(b[i] for b in blocks)) for i, o in enumerate(outcomes)
+        ]
+    if method in ("auto", "nuts"):
+        for i, outcome in enumerate(outcomes):
+            if method == "nuts" or not outcome.status.ok:
+                say("NUTS")
+                outcomes[i] = _nuts(model, lanes[i], centre=proposal.centre[i], factor=proposal.factor[i],
+                                    proposal=jax.tree.map(lambda a, i=i: a[i], proposal), outcome=outcome,
+                                    key=keys[i], draws=draws)  # fmt: skip
+    return outcomes
+
+
+def _from_weights(found: tuple[Point, Proposal], pareto_k: float, ess: float, key: jax.Array) -> Outcome:
+    """Importance sampling's answer, resampled to plain draws of one chain."""
+    point, proposal = found
+    health = Health("importance", pareto_k=float(pareto_k), ess_weights=float(ess), finite=bool(np.isfinite(point.u).all()))
+    u = np.asarray(resample(jax.tree.map(jnp.asarray, proposal), jax.random.fold_in(key, 9), len(proposal.u)))[None]
+    return Outcome(point, u, None, None, health, health.status())
+
+
+def _run_blocks(run, packed, centre, factor, state, key, leapfrogs, warm_up, draws) -> list[np.ndarray]:
+    """Warm up, then sample; (lanes, chains, draws, ...) of draws, energy and divergence."""
+    count = -(-draws // (hmc.CHAINS * hmc.BLOCK))
+    kept = []
+    for i in range(warm_up + count):
+        adapt = jnp.asarray(i < warm_up)
+        state, block = run["block"](packed, centre, factor, state, run["split"](key, i), jnp.asarray(leapfrogs), adapt)
+        if i >= warm_up:
+            kept.append(block)
+    joined = [np.concatenate([np.asarray(getattr(b, f)) for b in kept], axis=2) for f in ("u", "energy", "diverging")]
+    return joined
+
+
+def _whiten_by_draws(u: np.ndarray, centre: jax.Array, factor: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Moments of what HMC has drawn so far, where they are usable; and its last draws, to go on from."""
+    pooled = u.reshape(u.shape[0], -1, u.shape[-1])
+    centres, factors = np.array(centre), np.array(factor)
+    for i, draws in enumerate(pooled):
+        covariance = np.cov(draws.T).reshape(draws.shape[1], -1)
+        if np.isfinite(covariance).all() and np.linalg.eigvalsh(covariance)[0] > 1e-14:
+            centres[i], factors[i] = draws.mean(axis=0), np.linalg.cholesky(covariance)
+    return jnp.asarray(centres), jnp.asarray(factors), jnp.asarray(u[:, :, -1])
+
+
+def _from_chains(before: Outcome, method: str, u: np.ndarray, energy: np.ndarray, diverging: np.ndarray) -> Outcome:
+    """The gate of chains, after what the stage before said."""
+    by_coordinate = np.moveaxis(u, -1, 0)
+    finite = bool(np.isfinite(u).all())
+    health = Health(
+        method,
+        r_hat=float(np.max(diagnose.rhat(by_coordinate))),
+        ess_bulk=float(np.min(diagnose.ess_bulk(by_coordinate))),
+        ess_tail=float(np.min(diagnose.ess_tail(by_coordinate))),
+        divergences=int(diverging.sum()),
+        ebfmi=float(np.min(diagnose.ebfmi(energy))),
+        pareto_k=before.health.pareto_k,
+        finite=finite,
+    )
+    stage = f"{before.health.method}: {', '.join(before.health.failures) or 'passed'}"
+    return replace(
+        before, u=u, energy=energy, diverging=diverging, health=health, status=health.status(),
+        stages=(*before.stages, stage),
+    )  # fmt: skip
+
+
+def _nuts(model, lane, *, centre, factor, proposal, outcome, key, draws) -> Outcome:
+    start = resample(proposal, jax.random.fold_in(key, 5), nuts.CHAINS)
+    lane = jax.tree.map(jnp.asarray, lane)
+    found = nuts.run_nuts(model, lane, centre, factor, start, jax.random.fold_in(key, 6), -(-draws // nuts.CHAINS))
+    return _from_chains(outcome, "NUTS", found["u"], found["energy"], found["diverging"])
+
+
+def point_status(point: Point) -> Status:
+    """The gate of a point fit: the optimum was reached, and it is said how many starts agree."""
+    starts = f"{point.in_best:.0%} of the starts agree"
+    if not (np.isfinite(point.u).all() and point.decrement < CONVERGED):
+        return Status(
+            False, "not_converged",
+            f"The search did not reach an optimum (Newton decrement {point.decrement:.2g}; {starts}).",
+            "Some parameter is probably not determined by these runs.",
+        )  # fmt: skip
+    return Status(True, "point", f"Point fit: the optimum was reached, {starts}. A point has no interval.")

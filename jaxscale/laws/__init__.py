@@ -1,0 +1,1 @@
+"""One file a law; `jaxscale.law.list_laws` finds them."""

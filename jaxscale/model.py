@@ -1,0 +1,147 @@
+"""Law + noise -> one NumPyro model, and the flat log density the engine works on.
+
+The NumPyro model is the single source of truth: the flat density is its log density at the
+coordinates plus the log slope of the maps from the real line. Everything is a pure function of a
+flat vector u and a lane (see batch.py), so that vmap gives batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpyro
+from numpyro.infer.util import log_density
+
+from jaxscale.batch import Lane
+from jaxscale.law import Law
+from jaxscale.noise import Noise
+from jaxscale.positive import Positive
+from jaxscale.priors import BIJECTORS, Bijector, Prior, in_float64
+
+IMPOSSIBLE = -1e30  # log density where the model gives no finite one
+
+
+@dataclass(frozen=True)
+class Site:
+    """One coordinate: a NumPyro sample site and one entry of the flat vector."""
+
+    name: str
+    param: str
+    prior: Prior
+
+    @property
+    def bijector(self) -> Bijector:
+        """Map from the flat vector's entry to the coordinate."""
+        return BIJECTORS[self.prior.bijector]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A law under a noise. Hash and equality are those of the pair, so compiled programs are shared."""
+
+    law: Law
+    noise: Noise
+
+    @cached_property
+    def sites(self) -> tuple[Site, ...]:
+        """The law's free parameters in their order, then the noise's."""
+        named = {p: prior for p in self.law.params if isinstance(prior := self.law.priors[p], Prior)}
+        found = []
+        for param, prior in (named | dict(self.noise.priors)).items():
+            plain = not (prior.scaled or prior.powers or prior.root or prior.above) and prior.sign > 0
+            prior = prior.with_dist(in_float64(prior.dist))
+            found.append(Site(param if plain else f"{param}_coordinate", param, prior))
+        return tuple(found)
+
+    @property
+    def size(self) -> int:
+        """Length of the flat vector."""
+        return len(self.sites)
+
+    @cached_property
+    def params(self) -> tuple[str, ...]:
+        """Names of everything reported: the law's parameters, then the noise's."""
+        return (*self.law.params, *self.noise.priors)
+
+    @cached_property
+    def linear(self) -> tuple[int, ...]:
+        """Places in the flat vector of the coordinates that the mean is linear in."""
+        return tuple(i for i, s in enumerate(self.sites) if s.param in self.law.linear)
+
+    # ---- from the flat vector to what it means -----------------------------------------------
+
+    def coordinates(self, u: jax.Array) -> dict[str, jax.Array]:
+        """Flat vector (size,) -> coordinate of each site."""
+        return {s.name: s.bijector.to(u[i]) for i, s in enumerate(self.sites)}
+
+    def flat(self, coordinates: Mapping[str, Any]) -> jax.Array:
+        """Inverse of `coordinates`."""
+        return jnp.stack([s.bijector.back(jnp.asarray(coordinates[s.name])) for s in self.sites])
+
+    def parameters(self, coordinates: Mapping[str, Any], lane: Lane) -> dict[str, Any]:
+        """Coordinates -> the paper's parameters and the noise's."""
+        by_param = {s.param: (s.prior, coordinates[s.name]) for s in self.sites}
+        out: dict[str, Any] = {}
+        for name in (*self.law.order, *self.noise.priors):
+            if name in by_param:
+                prior, value = by_param[name]
+                out[name] = prior.parameter(value, out, lane["centre"], lane["scale"])
+            else:
+                fixed = self.law.priors[name]
+                assert isinstance(fixed, float)
+                out[name] = jnp.asarray(fixed)
+        return {name: out[name] for name in self.params}
+
+    def from_parameters(self, params: Mapping[str, Any], lane: Lane) -> jax.Array:
+        """The paper's parameters and the noise's -> flat vector."""
+        return self.flat(
+            {s.name: s.prior.coordinate(params[s.param], params, lane["centre"], lane["scale"]) for s in self.sites}
+        )
+
+    def mean(self, params: Mapping[str, Any], x: Mapping[str, Any]) -> jax.Array:
+        """The law at log inputs x."""
+        inputs = (Positive(x[symbol]) for symbol in self.law.inputs)
+        return jnp.asarray(self.law.mean(*inputs, **{p: params[p] for p in self.law.params}))
+
+    def mean_at(self, u: jax.Array, lane: Lane) -> jax.Array:
+        """Flat vector -> the law's mean in every row."""
+        return self.mean(self.parameters(self.coordinates(u), lane), lane["x"])
+
+    # ---- the model ---------------------------------------------------------------------------
+
+    def numpyro(self, lane: Lane) -> None:
+        """The NumPyro model of one lane."""
+        coordinates = {s.name: numpyro.sample(s.name, s.prior.dist) for s in self.sites}
+        params = self.parameters(coordinates, lane)
+        for name, value in params.items():
+            if name not in coordinates:
+                numpyro.deterministic(name, value)
+        observed = self.noise.distribution(self.mean(params, lane["x"]), params, lane)
+        used = lane["w"] > 0
+        with numpyro.handlers.mask(mask=used), numpyro.handlers.scale(scale=jnp.where(used, lane["w"], 1.0)):
+            numpyro.sample("y", observed, obs=lane["y"])
+
+    def log_density(self, u: jax.Array, lane: Lane) -> jax.Array:
+        """Log posterior density of the flat vector, up to a constant; () float."""
+        at_coordinates, _ = log_density(self.numpyro, (lane,), {}, self.coordinates(u))
+        slope = sum(s.bijector.log_slope(u[i]) for i, s in enumerate(self.sites))
+        total = at_coordinates + slope
+        return jnp.where(jnp.isfinite(total), total, IMPOSSIBLE)
+
+    def log_likelihood(self, u: jax.Array, lane: Lane) -> jax.Array:
+        """Of every row, as a density of the response in its own unit (so that scales compare)."""
+        params = self.parameters(self.coordinates(u), lane)
+        per_row = self.noise.distribution(self.mean(params, lane["x"]), params, lane).log_prob(lane["y"])
+        return per_row - lane["y"] if self.noise.on == "log" else per_row
+
+    def draw_prior(self, key: jax.Array) -> jax.Array:
+        """One flat vector from the prior."""
+        keys = jax.random.split(key, self.size)
+        return jnp.stack(
+            [s.bijector.back(s.prior.dist.sample(k)) for s, k in zip(self.sites, keys, strict=True)]
+        )

@@ -1,0 +1,238 @@
+"""Fit: what inference found for one table, as an ArviZ DataTree with the law beside it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from jaxscale.errors import DataError, Problem
+from jaxscale.law import Law, get_law
+from jaxscale.model import Model
+from jaxscale.noise import Noise, get_noise
+from jaxscale.readers import read_runs
+from jaxscale.runtime import at_the_door
+from jaxscale.status import Health, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+QUANTILES = {"q05": 0.05, "q50": 0.50, "q95": 0.95}
+SUMMARY = ("mean", "sd", *QUANTILES, "r_hat", "ess_bulk", "ess_tail")
+FORMAT = 1  # of saved fits
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A law fitted to one table.
+
+    Attributes:
+        law: the law.
+        noise: the observation model, its scale settled.
+        data: xarray.DataTree in ArviZ layout: posterior, sample_stats, log_likelihood, observed_data,
+            constant_data. A fit that failed its gate has no posterior group.
+        status: whether intervals may be believed, as a sentence.
+        health: the numbers behind the status.
+        point: parameter -> value at the mode of the posterior (or the minimum of the loss).
+        about: seed, method, versions, source of the table, exclusions, basins: everything to repeat it.
+    """
+
+    law: Law
+    noise: Noise
+    data: xr.DataTree
+    status: Status
+    health: Health
+    point: Mapping[str, float]
+    about: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"Fit({self.law.name}, {self.about['rows']} runs: {self.status})"
+
+    @property
+    def params(self) -> tuple[str, ...]:
+        """Names of the law's and the noise's parameters."""
+        return Model(self.law, self.noise).params
+
+    @property
+    def has_draws(self) -> bool:
+        """Whether there are draws that may be shown."""
+        return self.status.ok and "posterior" in self.data
+
+    def draws(self) -> dict[str, np.ndarray]:
+        """Parameter -> (draws,) over all chains.
+
+        Raises:
+            ValueError: the fit has no draws to show; the text is its status.
+        """
+        if not self.has_draws:
+            raise ValueError(f"This fit has no draws to show. {self.status}")
+        group = self.data["posterior"].to_dataset()
+        return {p: group[p].to_numpy().reshape(-1) for p in self.params}
+
+    def summary(self) -> pd.DataFrame:
+        """Indexed by parameter: mean, sd, q05, q50, q95, r_hat, ess_bulk, ess_tail.
+
+        A point fit has its values in `mean` and no interval; a refused fit has NaN everywhere.
+        """
+        rows = {p: dict.fromkeys(SUMMARY, np.nan) for p in self.params}
+        if self.has_draws:
+            stats = self.data["posterior"].attrs
+            for p, values in self.draws().items():
+                rows[p] |= {"mean": values.mean(), "sd": values.std(ddof=1)}
+                rows[p] |= {name: np.quantile(values, q) for name, q in QUANTILES.items()}
+                rows[p] |= {k: v for k, v in json.loads(stats["diagnostics"]).get(p, {}).items()}
+        elif self.status.ok:
+            rows = {p: rows[p] | {"mean": self.point[p]} for p in self.params}
+        return pd.DataFrame.from_dict(rows, orient="index", columns=list(SUMMARY)).rename_axis("parameter")
+
+    @at_the_door
+    def predict(self, at: Mapping[str, Any] | pd.DataFrame) -> pd.DataFrame:
+        """The curve and a new run at given inputs.
+
+        Args:
+            at: law inputs (N, D, C, ... or canonical names) -> scalars or equally long arrays. A missing C
+                is 6 N D, a missing D is C / 6 N.
+
+        Returns:
+            One row a point: mean, sd, q05, q50, q95 of the curve; new_q05, new_q95 of a new run. Both believe
+            the law. A point fit has only `mean`, a refused fit only NaN.
+
+        Raises:
+            DataError: an input is missing or not positive.
+        """
+        inputs, _ = self.inputs_at(at)
+        count = len(next(iter(inputs.values())))
+        columns = ["mean", "sd", *QUANTILES, "new_q05", "new_q95"]
+        table = pd.DataFrame(np.nan, index=range(count), columns=columns)
+        if not self.status.ok:
+            return table
+        if not self.has_draws:
+            return table.assign(mean=self.curves(inputs, {p: np.array([v]) for p, v in self.point.items()})[0])
+        draws = self.draws()
+        curves = self.curves(inputs, draws)
+        new = self._new_runs(curves, draws)
+        table["mean"], table["sd"] = curves.mean(axis=0), curves.std(axis=0, ddof=1)
+        for name, q in QUANTILES.items():
+            table[name] = np.quantile(curves, q, axis=0)
+        table["new_q05"], table["new_q95"] = np.quantile(new, [0.05, 0.95], axis=0)
+        return table
+
+    def inputs_at(self, at: Mapping[str, Any] | pd.DataFrame) -> tuple[dict[str, np.ndarray], Sequence[str]]:
+        """A query -> the law's inputs as (points,) arrays, and what was derived."""
+        frame = at if isinstance(at, pd.DataFrame) else _frame(at)
+        runs = read_runs(frame, columns={str(c): str(c) for c in frame.columns})
+        return runs.numbers(self.law.inputs)
+
+    @at_the_door
+    def curves(self, inputs: Mapping[str, np.ndarray], draws: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The law's mean for each draw at each point; (draws, points), in the response's unit."""
+        params = {p: np.asarray(draws[p]) for p in self.law.params}
+        return np.asarray(_evaluate(self.law, tuple(inputs[s] for s in self.law.inputs), params))
+
+    def _new_runs(self, curves: np.ndarray, draws: Mapping[str, np.ndarray]) -> np.ndarray:
+        """One new observation for each draw and point."""
+        noise_params = {p: jnp.asarray(draws[p])[:, None] for p in self.noise.priors}
+        trials = float(self.about.get("trials") or 1.0)
+        observed = self.noise.distribution(jnp.asarray(curves), noise_params, {"trials": jnp.asarray(trials)})
+        new = np.asarray(observed.sample(jax.random.key(self.about["seed"])))
+        return new / trials if self.about.get("trials") else np.asarray(self.noise.unlink(new))
+
+    # ---- keeping it --------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything to one netCDF file, whole or not at all."""
+        path = Path(path)
+        tree = self.data.copy()
+        tree.attrs["jaxscale"] = json.dumps(
+            {
+                "format": FORMAT,
+                "law": self.law.name,
+                "law_hash": self.law.source_hash,
+                "law_source": _user_source(self.law),
+                "noise": f"{self.noise.name}/{self.noise.on}",
+                "noise_options": {k: v for k, v in asdict(self.noise).items() if k != "on"},
+                "status": asdict(self.status),
+                "health": asdict(self.health),
+                "point": dict(self.point),
+                "about": dict(self.about),
+            }
+        )
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        try:
+            tree.to_netcdf(name, engine="h5netcdf")
+            os.replace(name, path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+    def report(self, path: str | os.PathLike[str]) -> None:
+        """Write one self-contained HTML page with figures."""
+        from jaxscale.report import html
+
+        html.write(self, path)
+
+
+def load(path: str | os.PathLike[str]) -> Fit:
+    """Read a saved fit.
+
+    Raises:
+        DataError: the file is not there, or not a saved fit.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(str(path), [Problem("no such file", fix="give the path that `jaxscale fit -o` wrote")])
+    try:
+        tree = xr.load_datatree(path, engine="h5netcdf")
+        saved = json.loads(tree.attrs.pop("jaxscale"))
+    except (OSError, KeyError, ValueError) as error:
+        problem = Problem("not a saved fit", got=f"{type(error).__name__}", fix="write one with fit.save or `jaxscale fit -o`")
+        raise DataError(str(path), [problem]) from None
+    law = _law_of(saved)
+    noise = get_noise(saved["noise"], law.response)
+    noise = type(noise)(noise.on, **saved["noise_options"])
+    about = saved["about"]
+    if law.source_hash != saved["law_hash"]:
+        about["notes"] = [*about["notes"], f"The source of law {law.name!r} has changed since this fit was made."]
+    return Fit(law, noise, tree, Status(**saved["status"]), Health(**saved["health"]), saved["point"], about)
+
+
+def _law_of(saved: Mapping[str, Any]) -> Law:
+    """The registered law, or the user's own from the source that the fit carries."""
+    if not saved["law_source"]:
+        return get_law(saved["law"])
+    folder = Path(tempfile.mkdtemp(prefix="jaxscale_law_"))
+    file = folder / f"{saved['law']}.py"
+    file.write_text(saved["law_source"])
+    return get_law(str(file))
+
+
+def _user_source(law: Law) -> str:
+    file = Path(law.file)
+    ours = Path(__file__).parent
+    return "" if ours in file.parents or not file.is_file() else file.read_text()
+
+
+def _frame(at: Mapping[str, Any]) -> pd.DataFrame:
+    values = {k: np.atleast_1d(np.asarray(v)) for k, v in at.items()}
+    lengths = {k: len(v) for k, v in values.items()}
+    longest = max(lengths.values(), default=0)
+    if wrong := {k: n for k, n in lengths.items() if n not in (1, longest)}:
+        problem = Problem("arrays of different lengths", got=str(wrong), expected=f"length {longest} or scalars")
+        raise DataError("query", [problem])
+    return pd.DataFrame({k: np.broadcast_to(v, longest) for k, v in values.items()})
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _evaluate(law: Law, inputs: tuple[jax.Array, ...], params: dict[str, jax.Array]) -> jax.Array:
+    return jax.vmap(lambda p: jnp.broadcast_to(law.mean(*inputs, **p), inputs[0].shape))(params)

@@ -1,0 +1,80 @@
+"""Whether a fit may be believed, as a sentence; and the gate that decides it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+R_HAT = 1.01
+ESS = 400.0
+EBFMI = 0.3
+PARETO_K = 0.7
+
+
+@dataclass(frozen=True)
+class Status:
+    """`ok` says whether intervals may be shown; str() is the reason, as a sentence.
+
+    Attributes:
+        ok: the fit passed its gate.
+        code: one word for programs: "converged", "not_converged", "cannot_be_identified", "too_few_runs",
+            "prior_dominated", "point".
+        sentence: for people.
+        fix: what would help; empty where nothing is wrong.
+    """
+
+    ok: bool
+    code: str
+    sentence: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.sentence} {self.fix}".rstrip()
+
+
+@dataclass(frozen=True)
+class Health:
+    """The numbers behind a status: the worst over a fit's coordinates.
+
+    Draws by importance sampling have an `ess` of their weights and a `pareto_k`; draws of chains have
+    the others. NaN where a number does not apply.
+    """
+
+    method: str
+    r_hat: float = float("nan")
+    ess_bulk: float = float("nan")
+    ess_tail: float = float("nan")
+    divergences: int = 0
+    ebfmi: float = float("nan")
+    pareto_k: float = float("nan")
+    ess_weights: float = float("nan")
+    finite: bool = True
+
+    @property
+    def failures(self) -> list[str]:
+        """What keeps the draws from being believed; empty where nothing does."""
+        found = [] if self.finite else ["draws that are not finite"]
+        if self.method == "importance":
+            found += [] if self.pareto_k < PARETO_K else [f"Pareto k {self.pareto_k:.2f} (below {PARETO_K} needed)"]
+            found += [] if self.ess_weights > ESS else [f"{self.ess_weights:.0f} effective draws (over {ESS:.0f} needed)"]
+            return found
+        found += [] if self.r_hat < R_HAT else [f"R-hat {self.r_hat:.3f} (below {R_HAT} needed)"]
+        least = min(self.ess_bulk, self.ess_tail)
+        found += [] if least > ESS else [f"{least:.0f} effective draws (over {ESS:.0f} needed)"]
+        found += [] if self.divergences == 0 else [f"{self.divergences} divergent steps"]
+        found += [] if self.ebfmi > EBFMI else [f"E-BFMI {self.ebfmi:.2f} (over {EBFMI} needed)"]
+        return found
+
+    def status(self) -> Status:
+        """The gate of GUARANTEES row 7."""
+        if failures := self.failures:
+            return Status(
+                False,
+                "not_converged",
+                f"Not converged: the posterior was tried up to {self.method} and still shows {', '.join(failures)}.",
+                "Intervals would not be right. Runs that vary the inputs more, or firmer priors, would help.",
+            )
+        if self.method == "importance":
+            numbers = f"Pareto k {self.pareto_k:.2f}, {self.ess_weights:.0f} effective draws"
+        else:
+            numbers = f"R-hat {self.r_hat:.3f}, {min(self.ess_bulk, self.ess_tail):.0f} effective draws"
+        return Status(True, "converged", f"Converged ({self.method}): {numbers}, no divergences.")

@@ -1,0 +1,96 @@
+"""The quantities of the field: their canonical columns, units and what values they may take.
+
+Holds no JAX, so that readers and the command line stay light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+LN2 = 0.6931471805599453
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An input of a law.
+
+    Attributes:
+        column: the canonical name of its column in a table.
+        unit: the unit in which laws expect it.
+        meaning: what it is, for people.
+        units: other units a table may declare, with the factor to `unit`.
+        least_plausible: canonical values below this are taken for a slip of units.
+    """
+
+    column: str
+    unit: str
+    meaning: str
+    units: Mapping[str, float] | None = None
+    least_plausible: float = 0.0
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a law predicts.
+
+    Attributes:
+        column: canonical column.
+        unit: unit of the law's mean.
+        support: "positive", "unit" (0 to 1), "count" (k of n) or "real".
+        on: the scale on which errors are additive, "log" or "raw".
+        noise: default observation model.
+        scale: what a prior on an amount is relative to; None means the table's median magnitude.
+        units: other units a table may declare, with the factor to `unit`.
+        trials: for counts, the column of n.
+    """
+
+    column: str
+    unit: str
+    meaning: str
+    support: str = "positive"
+    on: str = "log"
+    noise: str = "student_t"
+    scale: float | None = 1.0
+    units: Mapping[str, float] | None = None
+    trials: str | None = None
+
+
+COUNT = {"1": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+
+PARAMS = Variable("params", "parameters", "model parameters", COUNT, 1e3)
+TOKENS = Variable("tokens", "tokens", "training tokens", COUNT, 1e3)
+FLOPS = Variable("flops", "FLOP", "training compute", {"1": 1.0, "PF-day": 8.64e19}, 1e6)
+TOKENS_PER_PARAM = Variable("tokens_per_param", "tokens / parameter", "training tokens per parameter")
+EXAMPLES = Variable("examples", "examples", "training examples", COUNT)
+STREAMS = Variable("streams", "streams", "parallel streams")
+SAMPLES = Variable("samples", "samples", "samples drawn per problem")
+COMPUTE = Variable("compute", "GPU-hours", "compute spent, in any one unit")
+
+NATS = {"nats": 1.0, "bits": LN2}
+LOSS = Response("loss", "nats/token", "loss", units=NATS)
+SCORE = Response("score", "share", "score between 0 and 1", support="unit", on="raw")
+SOLVED = Response(
+    "solved", "share", "problems solved, of those tried", support="count", on="raw", noise="binomial", trials="trials"
+)
+
+INPUTS = {
+    v.column: v
+    for v in (PARAMS, TOKENS, FLOPS, TOKENS_PER_PARAM, EXAMPLES, STREAMS, SAMPLES, COMPUTE)
+}
+RESPONSES = {r.column: r for r in (LOSS, SCORE, SOLVED)}
+
+# How a missing quantity follows from others, by canonical column; the text is said in the output.
+FLOPS_PER_PARAM_TOKEN = 6.0
+Rule = tuple[tuple[str, ...], Callable[..., Any], str]
+DERIVED: Mapping[str, tuple[Rule, ...]] = {
+    "flops": ((("params", "tokens"), lambda n, d: FLOPS_PER_PARAM_TOKEN * n * d, "flops = 6 params tokens"),),
+    "tokens": (
+        (("flops", "params"), lambda c, n: c / (FLOPS_PER_PARAM_TOKEN * n), "tokens = flops / (6 params)"),
+        (("params", "tokens_per_param"), lambda n, m: n * m, "tokens = params tokens_per_param"),
+    ),
+    "params": (((("flops", "tokens")), lambda c, d: c / (FLOPS_PER_PARAM_TOKEN * d), "params = flops / (6 tokens)"),),
+    "tokens_per_param": ((("params", "tokens"), lambda n, d: d / n, "tokens_per_param = tokens / params"),),
+}
+SYMBOLS = {"N": "params", "D": "tokens", "C": "flops", "M": "tokens_per_param"}
