@@ -126,7 +126,7 @@ def _fit_table(
         best = next(cascade.points(model, [lane], [key]))
         status = cascade.point_status(best)
         made = nothing | {"status": status, "health": Health("point"), "basins": _basins(best)}
-        made["point"] = _named(model, best.u[None, None], lane, only_point=True)
+        made["point"] = _point(model, best.u, lane)
         if method == "bootstrap" and status.ok:
             made |= bootstrap(model, table, lane, best, key, draws, say)
         return made
@@ -134,24 +134,22 @@ def _fit_table(
     made = nothing | {
         "status": outcome.status,
         "health": outcome.health,
-        "point": _named(model, outcome.point.u[None, None], lane, only_point=True),
+        "point": _point(model, outcome.point.u, lane),
         "basins": _basins(outcome.point),
         "stages": list(outcome.stages),
     }
     if outcome.status.ok and outcome.u is not None:
         say("summing up")
-        values, log_likelihood = cascade.generated(model, outcome.u, lane)
-        made["draws"] = values
-        made["log_likelihood"] = log_likelihood[..., : len(table)]
+        made["draws"] = cascade.parameters(model, outcome.u, lane)
+        made["log_likelihood"] = cascade.log_likelihood(model, outcome.u, lane)[..., : len(table)]
         made["notes"] = _prior_dominated(model, outcome.u)
         if outcome.energy is not None:
             made["sample_stats"] = {"energy": outcome.energy, "diverging": outcome.diverging}
     return made
 
 
-def _named(model: Model, u: np.ndarray, lane: Mapping[str, Any], only_point: bool) -> dict[str, Any]:
-    values, _ = cascade.generated(model, u, dict(lane))
-    return {p: float(v[0, 0]) if only_point else v for p, v in values.items()}
+def _point(model: Model, u: np.ndarray, lane: Mapping[str, Any]) -> dict[str, float]:
+    return {p: float(v[0, 0]) for p, v in cascade.parameters(model, u[None, None], dict(lane)).items()}
 
 
 def _basins(point: Any) -> dict[str, float]:

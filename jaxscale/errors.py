@@ -48,6 +48,9 @@ class DataError(JaxscaleError):
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
         super().__init__(f"{source}: {count}\n" + "\n".join(lines))
 
+    def __reduce__(self):
+        return type(self), (self.source, self.problems)
+
     def as_dict(self) -> dict:
         """The same as plain data, for `--json`."""
         return {"source": self.source, "problems": [asdict(p) for p in self.problems]}

@@ -9,6 +9,7 @@ from jaxscale.law import Law
 from jaxscale.status import Status
 
 LEAST_SPREAD = 0.05  # of the logarithm of an input: less is one level
+FAR = 10.0  # times the largest run's compute: beyond it a forecast is said to reach far
 LEAST_OFF_LINE = 0.1  # sd of one log input about the others' best line: less is a collinear design
 
 
@@ -27,7 +28,7 @@ def refusal(table: Table, law: Law) -> Status | None:
             column, at = law.inputs[symbol].column, np.exp(values.mean())
             return Status(
                 False, "cannot_be_identified",
-                f"Cannot be identified: every run has {column} {symbol} = {at:.3g}, so how {law.response.column} "
+                f"Cannot be identified: every run has {column} ({symbol}) = {at:.3g}, so how {law.response.column} "
                 f"depends on {symbol} was not seen.",
                 f"Add runs at two other values, such as {_run(law, logs, {symbol: values.mean() + np.log(4)})} "
                 f"and {_run(law, logs, {symbol: values.mean() + np.log(16)})}.",

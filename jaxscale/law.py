@@ -139,6 +139,10 @@ class Law:
             done += ready
         return tuple(done)
 
+    def by_column(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Inputs by symbol -> by canonical column."""
+        return {v.column: inputs[s] for s, v in self.inputs.items()}
+
     @cached_property
     def source_hash(self) -> str:
         """sha256 of the file that defines the law: saved fits carry it."""

@@ -139,6 +139,12 @@ class Model:
         per_row = self.noise.distribution(self.mean(params, lane["x"]), params, lane).log_prob(lane["y"])
         return per_row - lane["y"] if self.noise.on == "log" else per_row
 
+    def new_runs(self, u: jax.Array, lane: Lane, key: jax.Array) -> jax.Array:
+        """One new observation in every row, in the response's own unit; of counts, the share."""
+        params = self.parameters(self.coordinates(u), lane)
+        new = self.noise.distribution(self.mean(params, lane["x"]), params, lane).sample(key)
+        return new / lane["trials"] if "trials" in lane else self.noise.unlink(new)
+
     def draw_prior(self, key: jax.Array) -> jax.Array:
         """One flat vector from the prior."""
         keys = jax.random.split(key, self.size)

@@ -94,3 +94,13 @@ DERIVED: Mapping[str, tuple[Rule, ...]] = {
     "tokens_per_param": ((("params", "tokens"), lambda n, d: d / n, "tokens_per_param = tokens / params"),),
 }
 SYMBOLS = {"N": "params", "D": "tokens", "C": "flops", "M": "tokens_per_param"}
+
+
+def training_compute(by_column: Mapping[str, Any]) -> Any | None:
+    """FLOP of runs from whatever canonical columns are known; None where they do not say."""
+    if "flops" in by_column:
+        return by_column["flops"]
+    for needs, rule, _ in DERIVED["flops"]:
+        if set(needs) <= set(by_column):
+            return rule(*(by_column[c] for c in needs))
+    return None

@@ -61,8 +61,11 @@ def programs(model: Model) -> dict[str, Any]:
     def chains(lane: Lane, centre, factor, proposal: Proposal, key: jax.Array) -> hmc.State:
         return hmc.begin(model, lane, centre, factor, resample(proposal, key, hmc.CHAINS))
 
-    def generated(u: jax.Array, lane: Lane):
-        return model.parameters(model.coordinates(u), lane), model.log_likelihood(u, lane)
+    def parameters(u: jax.Array, lane: Lane):
+        return model.parameters(model.coordinates(u), lane)
+
+    def predictive(u: jax.Array, lane: Lane, key: jax.Array):
+        return model.new_runs(u, lane, key), model.log_likelihood(u, lane)
 
     block = functools.partial(hmc.run_block, model)
     return {
@@ -70,7 +73,9 @@ def programs(model: Model) -> dict[str, Any]:
         "importance": jax.jit(jax.vmap(functools.partial(importance, model))),
         "chains": jax.jit(jax.vmap(chains)),
         "block": jax.jit(jax.vmap(block, in_axes=(0, 0, 0, 0, 0, None, None))),
-        "generated": jax.jit(jax.vmap(generated, in_axes=(0, None))),
+        "parameters": jax.jit(jax.vmap(parameters, in_axes=(0, None))),
+        "likelihood": jax.jit(jax.vmap(model.log_likelihood, in_axes=(0, None))),
+        "predictive": jax.jit(jax.vmap(predictive, in_axes=(0, None, 0))),
         "split": jax.jit(jax.vmap(jax.random.fold_in, in_axes=(0, None))),
     }
 
@@ -112,12 +117,30 @@ def points(model: Model, lanes: Sequence[Lane], keys: Sequence[jax.Array], count
             yield jax.tree.map(lambda a, i=i: a[i], found)
 
 
-def generated(model: Model, u: np.ndarray, lane: Lane) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Draws (chains, draws, size) -> parameters (chains, draws) and log likelihood (chains, draws, rows)."""
-    flat = u.reshape(-1, model.size)
-    values, likelihood = programs(model)["generated"](jnp.asarray(flat), lane)
-    shape = u.shape[:2]
-    return {p: np.asarray(v).reshape(shape) for p, v in values.items()}, np.asarray(likelihood).reshape(*shape, -1)
+def parameters(model: Model, u: np.ndarray, lane: Lane) -> dict[str, np.ndarray]:
+    """Draws (chains, draws, size) -> parameters (chains, draws)."""
+    values = programs(model)["parameters"](jnp.asarray(u.reshape(-1, model.size)), lane)
+    return {p: np.asarray(v).reshape(u.shape[:2]) for p, v in values.items()}
+
+
+def log_likelihood(model: Model, u: np.ndarray, lane: Lane) -> np.ndarray:
+    """Draws (chains, draws, size) -> log likelihood of every row (chains, draws, rows)."""
+    flat = programs(model)["likelihood"](jnp.asarray(u.reshape(-1, model.size)), lane)
+    return np.asarray(flat).reshape(*u.shape[:2], -1)
+
+
+def predictive(model: Model, u: np.ndarray, lane: Lane, key: jax.Array) -> dict[str, np.ndarray]:
+    """A new run in every row for each draw, and the log density of the row's own: (chains x draws, rows)."""
+    flat = jnp.asarray(u.reshape(-1, model.size))
+    new, log_density = programs(model)["predictive"](flat, lane, jax.random.split(key, len(flat)))
+    return {"new": np.asarray(new), "log_density": np.asarray(log_density)}
+
+
+def nothing(model: Model, status: Status) -> Outcome:
+    """The outcome of a lane that was refused before anything was tried."""
+    blank = np.full(model.size, np.nan)
+    point = Point(blank, np.nan, np.full((model.size, model.size), np.nan), np.inf, 0.0, np.inf)
+    return Outcome(point, None, None, None, Health("none"), status)
 
 
 def _pack(keys: Sequence[jax.Array], count: int) -> jax.Array:

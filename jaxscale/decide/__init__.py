@@ -1,0 +1,1 @@
+"""Decisions: what to train, at what cost."""

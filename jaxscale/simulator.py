@@ -1,0 +1,74 @@
+"""Tables simulated from a law: for demos, tests and calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from jaxscale.errors import LawError
+from jaxscale.law import Law, get_law
+from jaxscale.noise import Noise, get_noise
+from jaxscale.readers import read_runs
+from jaxscale.runs import Runs
+from jaxscale.runtime import at_the_door
+
+
+@at_the_door
+def simulate(
+    law: str | Law,
+    params: Mapping[str, float],
+    inputs: Mapping[str, Any],
+    noise: str | Noise | None = None,
+    sd: float | None = None,
+    nu: float = 4.0,
+    seed: int = 0,
+) -> Runs:
+    """Runs that follow a law.
+
+    Args:
+        law: a law or its name.
+        params: every parameter of the law.
+        inputs: symbol -> (n,) values; for counts also "trials".
+        noise: as in `fit`.
+        sd: scale of the noise on its own scale (relative on the log scale); 0.01 unless given, and 0 for none.
+        nu: degrees of freedom of Student-t noise.
+        seed: of the noise.
+
+    Returns:
+        Runs whose columns have canonical names, labelled simulated in `notes`.
+
+    Raises:
+        LawError: a parameter or an input is missing or unknown.
+    """
+    law = get_law(law)
+    _same_names(law, "parameters", set(law.params), set(params))
+    trials = {"trials"} if law.response.trials else set()
+    _same_names(law, "inputs", {*law.inputs, *trials}, set(inputs))
+    noise = get_noise(noise, law.response)
+    x = np.broadcast_arrays(*(np.atleast_1d(np.asarray(inputs[s], dtype=np.float64)) for s in law.inputs))
+    mean = jnp.asarray(law(*x, **params))
+    sd = 0.01 if sd is None else sd
+    lane = {"trials": jnp.broadcast_to(jnp.asarray(inputs["trials"], dtype=float), mean.shape)} if trials else {}
+    if sd == 0.0 and not trials:
+        y = mean
+    else:
+        noise_params = {"sigma": jnp.asarray(sd), "nu": jnp.asarray(nu)}
+        y = noise.unlink(noise.distribution(mean, noise_params, lane).sample(jax.random.key(seed)))
+    table = pd.DataFrame({law.inputs[s].column: v for s, v in zip(law.inputs, x, strict=True)})
+    table[law.response.column] = np.asarray(y, dtype=np.float64)
+    if law.response.trials:
+        table[law.response.trials] = np.asarray(lane["trials"])
+    return read_runs(table)
+
+
+def _same_names(law: Law, what: str, expected: set[str], got: set[str]) -> None:
+    if expected != got:
+        raise LawError(
+            f"{law.name} takes the {what} {', '.join(sorted(expected))}; "
+            f"missing: {', '.join(sorted(expected - got)) or 'none'}; unknown: {', '.join(sorted(got - expected)) or 'none'}"
+        )

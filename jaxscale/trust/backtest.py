@@ -1,0 +1,173 @@
+"""What the forecast would have been: fit the smaller runs, predict the larger ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import logsumexp
+
+from jaxscale.api import as_runs
+from jaxscale.batch import Lane, Table, key_of, lane_of, rows_for, table_of
+from jaxscale.errors import ConfigError
+from jaxscale.identify import refusal
+from jaxscale.infer import cascade
+from jaxscale.law import Law, get_law
+from jaxscale.model import Model
+from jaxscale.noise import Noise, get_noise
+from jaxscale.progress import telling
+from jaxscale.result import QUANTILES
+from jaxscale.runs import Runs
+from jaxscale.runtime import at_the_door
+from jaxscale.variables import training_compute
+
+ORIGINS = 3  # with the whole table, as many lanes as one compiled program has
+DRAWS = 4000
+LEVELS = 200
+SCORES = ("log_rmse", "crps", "coverage90", "elpd")
+
+
+def backtest(
+    runs: Runs | Any,
+    laws: Sequence[str | Law] = ("chinchilla",),
+    hold_out: float = 0.2,
+    noise: str | Noise | None = None,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> pd.DataFrame:
+    """Hold out the largest runs, forecast them, score.
+
+    Fold 0 holds out the top `hold_out` of the runs by compute (by the law's first input where there is no
+    compute); folds 1 and 2 step back in time by as much, each forecasting the next share.
+
+    Args:
+        runs: a Runs, a path or a DataFrame.
+        laws: laws or names.
+        hold_out: share of the runs.
+        noise: as in `fit`.
+        seed: of every random draw.
+        progress: show a line while working; by default where stderr is a terminal.
+
+    Returns:
+        A row per law and fold: law, fold, n_train, n_test, log_rmse (of the median), crps (on the scale of the
+        noise), coverage90 (share of held-out runs inside the 90 % interval of a new run), elpd (summed), status.
+        Scores are NaN where the fit was refused.
+    """
+    found = [forecasts(runs, law, hold_out, noise, seed, progress)[0] for law in laws]
+    return pd.concat(found, ignore_index=True)
+
+
+@at_the_door
+def forecasts(
+    runs: Runs | Any,
+    law: str | Law = "chinchilla",
+    hold_out: float = 0.2,
+    noise: str | Noise | None = None,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The scores of one law, and every forecast beside what was observed.
+
+    Returns:
+        (scores, points); points has law, fold, label, order (what runs are sorted by), observed, and q05, q50,
+        q95 of a new run, and inside.
+    """
+    if not 0.0 < hold_out < 0.5:
+        raise ConfigError(f"hold_out is a share of the runs between 0 and 0.5; got {hold_out!r}")
+    runs, law = as_runs(runs), get_law(law)
+    model = Model(law, get_noise(noise, law.response))
+    if not model.noise.bayesian:
+        raise ConfigError(f"noise {model.noise.name!r} has no predictive distribution to score; use student_t or normal")
+    table = table_of(runs, law)
+    order = _order(table, law)
+    folds = _folds(order, hold_out)
+    scores, points = [], []
+    with telling(progress) as say:
+        say(f"backtesting {law.name}")
+        for fold, (train, test, outcome) in enumerate(_outcomes(model, table, folds, seed, say)):
+            row: dict[str, Any] = {"law": law.name, "fold": fold, "n_train": len(train), "n_test": len(test)}
+            row |= dict.fromkeys(SCORES, np.nan) | {"status": str(outcome.status)}
+            if outcome.status.ok:
+                forecast = _forecast(model, table, train, test, outcome, seed)
+                row |= _scores(forecast, table.take(test), model.noise)
+                quantiles = {k: np.quantile(forecast["new"], q, axis=0) for k, q in QUANTILES.items()}
+                share = table.y if table.trials is None else table.y / table.trials
+                shown = pd.DataFrame(
+                    {"law": law.name, "fold": fold, "label": [runs.label(i) for i in test], "order": order[test],
+                     "observed": share[test], **quantiles}
+                )  # fmt: skip
+                shown["inside"] = (shown["q05"] <= shown["observed"]) & (shown["observed"] <= shown["q95"])
+                points.append(shown)
+            scores.append(row)
+    columns = ["law", "fold", "n_train", "n_test", *SCORES, "status"]
+    empty = pd.DataFrame(columns=["law", "fold", "label", "order", "observed", *QUANTILES, "inside"])
+    return pd.DataFrame(scores, columns=columns), pd.concat(points, ignore_index=True) if points else empty
+
+
+def _order(table: Table, law: Law) -> np.ndarray:
+    """Compute where the law's inputs give it, else the first input."""
+    compute = training_compute(law.by_column(table.x))
+    return next(iter(table.x.values())) if compute is None else compute
+
+
+def _folds(order: np.ndarray, hold_out: float) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(train, test) positions, the largest runs held out first."""
+    ranked = np.argsort(order, kind="stable")
+    size = max(1, round(hold_out * len(order)))
+    ends = [len(order) - size * i for i in range(ORIGINS)]
+    return [(ranked[: end - size], ranked[end - size : end]) for end in ends if end - size >= 2]
+
+
+def _outcomes(model: Model, table: Table, folds: list, seed: int, say: Any) -> list[tuple]:
+    """Posterior of each fold's training runs; all folds are lanes of one program."""
+    refused = [refusal(table.take(train), model.law) for train, _ in folds]
+    lanes = [_train_lane(model, table, train) for train, _ in folds]
+    open_ = [i for i, r in enumerate(refused) if r is None]
+    keys = [key_of(seed, f"backtest {i}") for i in open_]
+    found = cascade.sample(model, [lanes[i] for i in open_], keys, draws=DRAWS, say=say) if open_ else []
+    by_fold = dict(zip(open_, found, strict=True))
+    return [
+        (*fold, by_fold[i] if i in by_fold else cascade.nothing(model, refused[i])) for i, fold in enumerate(folds)
+    ]
+
+
+def _train_lane(model: Model, table: Table, train: np.ndarray) -> Lane:
+    """As long as the whole table's lane, so that fit and backtest share a program."""
+    return lane_of(table.take(train), model.noise, rows_for(len(table)))
+
+
+def _forecast(model: Model, table: Table, train: np.ndarray, test: np.ndarray, outcome: Any, seed: int) -> dict:
+    """Draws of a new run at each held-out run, and the log density of what was observed."""
+    fitted = _train_lane(model, table, train)
+    lane = lane_of(table.take(test), model.noise, rows_for(len(table)))
+    lane |= {"centre": fitted["centre"], "scale": fitted["scale"]}  # parameters mean what they meant in training
+    drawn = cascade.predictive(model, outcome.u, lane, key_of(seed, "new runs"))
+    return {k: v[:, : len(test)] for k, v in drawn.items()}
+
+
+def _scores(forecast: dict[str, np.ndarray], test: Table, noise: Noise) -> dict[str, float]:
+    new, log_density = forecast["new"], forecast["log_density"]
+    y = test.y if test.trials is None else test.y / test.trials
+    on_log = noise.on == "log" and test.trials is None
+    scaled, observed = (np.log(np.maximum(new, 1e-300)), np.log(y)) if on_log else (new, y)
+    low, high = np.quantile(new, [QUANTILES["q05"], QUANTILES["q95"]], axis=0)
+    median = np.median(new, axis=0)
+    usable = (median > 0) & (y > 0)
+    return {
+        "log_rmse": float(np.sqrt(np.mean(np.log(median[usable] / y[usable]) ** 2))) if usable.all() else np.nan,
+        "crps": float(np.mean(_crps(scaled, observed))),
+        "coverage90": float(np.mean((low <= y) & (y <= high))),
+        "elpd": float(np.sum(logsumexp(log_density, axis=0) - np.log(len(log_density)))),
+    }
+
+
+def _crps(draws: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """Continuous ranked probability score as twice the mean quantile loss; draws (S, points).
+
+    On a grid of levels, because with fewer than two degrees of freedom the extreme draws have no mean.
+    """
+    levels = (np.arange(LEVELS) + 0.5) / LEVELS
+    short = observed[None, :] - np.quantile(draws, levels, axis=0)
+    return 2.0 * np.mean(np.where(short >= 0, levels[:, None], levels[:, None] - 1.0) * short, axis=0)
