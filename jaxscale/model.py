@@ -73,15 +73,53 @@ class Model:
         """Places in the flat vector of the coordinates that the mean is linear in."""
         return tuple(i for i, s in enumerate(self.sites) if s.param in self.law.linear)
 
+    @cached_property
+    def amounts(self) -> tuple[int, ...]:
+        """Places of the amounts that add up to the mean at the centre: the floor and the terms.
+
+        Runs fix their sum far better than its split, so the flat vector holds the logarithm of the sum and
+        how it is divided. With one coordinate an amount the posterior is a thin sheet that bends where an
+        amount nears zero, and samplers fall off it.
+        """
+        places = [i for i in self.linear if self.sites[i].prior.scaled and self.sites[i].prior.bijector == "exp"]
+        return tuple(places) if len(places) > 1 else ()
+
     # ---- from the flat vector to what it means -----------------------------------------------
 
     def coordinates(self, u: jax.Array) -> dict[str, jax.Array]:
         """Flat vector (size,) -> coordinate of each site."""
-        return {s.name: s.bijector.to(u[i]) for i, s in enumerate(self.sites)}
+        return self._coordinates(u)[0]
+
+    def _coordinates(self, u: jax.Array) -> tuple[dict[str, jax.Array], jax.Array]:
+        """Coordinates, and the log of the map's Jacobian determinant."""
+        values, slope = {}, jnp.asarray(0.0)
+        for i, site in enumerate(self.sites):
+            if i not in self.amounts:
+                values[site.name] = site.bijector.to(u[i])
+                slope = slope + site.bijector.log_slope(u[i])
+        if self.amounts:
+            last, *broken = self.amounts
+            log_rest = u[last]
+            slope = slope + log_rest
+            for i in broken:  # stick-breaking; what is left at the end is the first amount, the floor
+                values[self.sites[i].name] = jnp.exp(log_rest + jax.nn.log_sigmoid(u[i]))
+                slope = slope + log_rest + jax.nn.log_sigmoid(u[i]) + jax.nn.log_sigmoid(-u[i])
+                log_rest = log_rest + jax.nn.log_sigmoid(-u[i])
+            values[self.sites[last].name] = jnp.exp(log_rest)
+        return values, slope
 
     def flat(self, coordinates: Mapping[str, Any]) -> jax.Array:
         """Inverse of `coordinates`."""
-        return jnp.stack([s.bijector.back(jnp.asarray(coordinates[s.name])) for s in self.sites])
+        u = [s.bijector.back(jnp.asarray(coordinates[s.name])) for s in self.sites]
+        if self.amounts:
+            last, *broken = self.amounts
+            rest = sum(coordinates[self.sites[i].name] for i in self.amounts)
+            u[last] = jnp.log(rest)
+            for i in broken:
+                amount = coordinates[self.sites[i].name]
+                rest = rest - amount
+                u[i] = jnp.log(amount) - jnp.log(rest)
+        return jnp.stack(u)
 
     def parameters(self, coordinates: Mapping[str, Any], lane: Lane) -> dict[str, Any]:
         """Coordinates -> the paper's parameters and the noise's."""
@@ -128,9 +166,8 @@ class Model:
 
     def log_density(self, u: jax.Array, lane: Lane) -> jax.Array:
         """Log posterior density of the flat vector, up to a constant; () float."""
-        at_coordinates, _ = log_density(self.numpyro, (lane,), {}, self.coordinates(u))
-        slope = sum(s.bijector.log_slope(u[i]) for i, s in enumerate(self.sites))
-        total = at_coordinates + slope
+        coordinates, slope = self._coordinates(u)
+        total = log_density(self.numpyro, (lane,), {}, coordinates)[0] + slope
         return jnp.where(jnp.isfinite(total), total, IMPOSSIBLE)
 
     def log_likelihood(self, u: jax.Array, lane: Lane) -> jax.Array:
@@ -148,6 +185,4 @@ class Model:
     def draw_prior(self, key: jax.Array) -> jax.Array:
         """One flat vector from the prior."""
         keys = jax.random.split(key, self.size)
-        return jnp.stack(
-            [s.bijector.back(s.prior.dist.sample(k)) for s, k in zip(self.sites, keys, strict=True)]
-        )
+        return self.flat({s.name: s.prior.dist.sample(k) for s, k in zip(self.sites, keys, strict=True)})

@@ -18,8 +18,6 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
-SOFTNESS = 0.1  # of the response's scale: where the softplus of an amount turns from linear to exponential
-
 
 @dataclass(frozen=True)
 class Bijector:
@@ -33,11 +31,6 @@ class Bijector:
 BIJECTORS: Mapping[str, Bijector] = {
     "real": Bijector(lambda u: u, lambda c: c, lambda u: jnp.zeros_like(u)),
     "exp": Bijector(jnp.exp, jnp.log, lambda u: u),
-    "softplus": Bijector(
-        lambda u: SOFTNESS * jax.nn.softplus(u / SOFTNESS),
-        lambda c: c + SOFTNESS * jnp.log(-jnp.expm1(-c / SOFTNESS)),
-        lambda u: jax.nn.log_sigmoid(u / SOFTNESS),
-    ),
     "sigmoid": Bijector(
         jax.nn.sigmoid,
         lambda c: jnp.log(c) - jnp.log1p(-c),
@@ -111,13 +104,13 @@ class Prior:
 
     def with_dist(self, new: Any) -> Prior:
         """This prior with another distribution on the same coordinate."""
-        return dataclasses.replace(self, dist=new, bijector=_bijector_for(new, self.bijector))
+        return dataclasses.replace(self, dist=new, bijector=_bijector_for(new))
 
 
-def _bijector_for(distribution: Any, preferred: str) -> str:
+def _bijector_for(distribution: Any) -> str:
     support = distribution.support
     if support in (dist.constraints.positive, dist.constraints.nonnegative):
-        return preferred if preferred in ("softplus", "exp") else "exp"
+        return "exp"
     if support == dist.constraints.unit_interval:
         return "sigmoid"
     return "real"
@@ -128,7 +121,7 @@ def as_prior(spec: Any, name: str) -> Prior | float:
     if isinstance(spec, Prior):
         return spec
     if isinstance(spec, dist.Distribution):
-        return Prior(spec, _bijector_for(spec, "exp"))
+        return Prior(spec, _bijector_for(spec))
     if isinstance(spec, int | float):
         return float(spec)
     raise TypeError(
@@ -147,7 +140,7 @@ def in_float64(distribution: dist.Distribution) -> dist.Distribution:
 
 def floor(spread: float = 2.0) -> Prior:
     """The irreducible part, in units of the response's scale: half-normal, so that zero is allowed."""
-    return Prior(dist.HalfNormal(spread), "softplus", scaled=True)
+    return Prior(dist.HalfNormal(spread), "exp", scaled=True)
 
 
 def exponent(median: float = 0.3, spread: float = 0.7, sign: float = 1.0) -> Prior:
@@ -159,8 +152,8 @@ def term(
     inputs: str | Mapping[str, Exponent],
     power: Exponent | None = None,
     *,
-    median: float = 0.37,
-    spread: float = 1.25,
+    median: float = 0.5,
+    spread: float = 1.0,
     root: bool = False,
     sign: float = 1.0,
 ) -> Prior:
@@ -169,7 +162,7 @@ def term(
     `term("N", "alpha")` is a prior on A * N0^-alpha, for the term A / N^alpha, in units of the
     response's scale; `term({"C": "eta", "M": "-eta"})` on a * C0^-eta * M0^eta. With `root` the
     coefficient stands under the power too, (A / N)^alpha, and the prior is on (A / N0)^alpha.
-    By default log-normal, 90 % between 0.05 and 2.9.
+    By default log-normal, 90 % between 0.1 and 2.6.
     """
     powers = {inputs: power} if isinstance(inputs, str) else dict(inputs)
     if any(p is None for p in powers.values()):
@@ -177,7 +170,7 @@ def term(
     law_power = next(iter(powers.values())) if root else None
     return Prior(
         dist.LogNormal(float(np.log(median)), spread),
-        "softplus",
+        "exp",
         scaled=True,
         powers={k: 1.0 for k in powers} if root else {k: p for k, p in powers.items() if p is not None},
         root=law_power if isinstance(law_power, str) else None,

@@ -24,12 +24,25 @@ from jaxscale.model import Model
 from jaxscale.status import Health, Status
 
 METHODS = ("auto", "importance", "hmc", "nuts")
-SHORT = 3  # leapfrogs: about a quarter turn of a Gaussian, which serves means and tails alike
-LONG = 5
-SHORT_WARM_UP = 2  # blocks
-LONG_WARM_UP = 6
 LONGER = 4  # times the draws
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A run of HMC: leapfrogs of at most `largest` posterior standard deviations, after warm-up blocks.
+
+    Leapfrogs times step is about a quarter turn of a Gaussian, which serves means and tails alike: half
+    a turn gives antithetic draws, whose means look excellent while their spread hardly moves.
+    """
+
+    leapfrogs: int
+    largest: float
+    warm_up: int
+
+
+SHORT = Schedule(leapfrogs=3, largest=0.75, warm_up=2)
+LONG = Schedule(leapfrogs=7, largest=0.3, warm_up=6)
 
 
 @dataclass(frozen=True)
@@ -72,7 +85,7 @@ def programs(model: Model) -> dict[str, Any]:
         "point": jax.jit(jax.vmap(functools.partial(find_point, model))),
         "importance": jax.jit(jax.vmap(functools.partial(importance, model))),
         "chains": jax.jit(jax.vmap(chains)),
-        "block": jax.jit(jax.vmap(block, in_axes=(0, 0, 0, 0, 0, None, None))),
+        "block": jax.jit(jax.vmap(block, in_axes=(0, 0, 0, 0, 0, None, None, None))),
         "parameters": jax.jit(jax.vmap(parameters, in_axes=(0, None))),
         "likelihood": jax.jit(jax.vmap(model.log_likelihood, in_axes=(0, None))),
         "predictive": jax.jit(jax.vmap(predictive, in_axes=(0, None, 0))),
@@ -168,15 +181,13 @@ def _sample_chunk(
         say("Hamiltonian Monte Carlo")
         centre, factor = proposal.centre, proposal.factor
         state = run["chains"](packed, centre, factor, proposal, run["split"](key, 2))
-        blocks = _run_blocks(run, packed, centre, factor, state, run["split"](key, 3), SHORT, SHORT_WARM_UP, draws)
+        blocks = _run_blocks(run, packed, centre, factor, state, run["split"](key, 3), SHORT, draws)
         outcomes = [_from_chains(o, "HMC", *(b[i] for b in blocks)) for i, o in enumerate(outcomes)]
     if method == "auto" and not all(o.status.ok for o in outcomes):
         say("longer Hamiltonian Monte Carlo on what has not converged")
         centre, factor, start = _whiten_by_draws(blocks[0], centre, factor)
         state = jax.vmap(functools.partial(hmc.begin, model))(packed, centre, factor, start)
-        blocks = _run_blocks(
-            run, packed, centre, factor, state, run["split"](key, 4), LONG, LONG_WARM_UP, LONGER * draws
-        )
+        blocks = _run_blocks(run, packed, centre, factor, state, run["split"](key, 4), LONG, LONGER * draws)
         outcomes = [
             o if o.status.ok else _from_chains(o, "longer HMC", *(b[i] for b in blocks)) for i, o in enumerate(outcomes)
         ]
@@ -198,14 +209,17 @@ def _from_weights(found: tuple[Point, Proposal], pareto_k: float, ess: float, ke
     return Outcome(point, u, None, None, health, health.status())
 
 
-def _run_blocks(run, packed, centre, factor, state, key, leapfrogs, warm_up, draws) -> list[np.ndarray]:
+def _run_blocks(run, packed, centre, factor, state, key, schedule: Schedule, draws: int) -> list[np.ndarray]:
     """Warm up, then sample; (lanes, chains, draws, ...) of draws, energy and divergence."""
     count = -(-draws // (hmc.CHAINS * hmc.BLOCK))
+    leapfrogs, largest = jnp.asarray(schedule.leapfrogs), jnp.asarray(schedule.largest)
     kept = []
-    for i in range(warm_up + count):
-        adapt = jnp.asarray(i < warm_up)
-        state, block = run["block"](packed, centre, factor, state, run["split"](key, i), jnp.asarray(leapfrogs), adapt)
-        if i >= warm_up:
+    for i in range(schedule.warm_up + count):
+        adapt = jnp.asarray(i < schedule.warm_up)
+        state, block = run["block"](
+            packed, centre, factor, state, run["split"](key, i), leapfrogs, largest, adapt
+        )
+        if i >= schedule.warm_up:
             kept.append(block)
     joined = [np.concatenate([np.asarray(getattr(b, f)) for b in kept], axis=2) for f in ("u", "energy", "diverging")]
     return joined

@@ -17,7 +17,6 @@ from jaxscale.model import IMPOSSIBLE, Model
 CHAINS = 8
 BLOCK = 50
 TARGET = 0.8  # mean acceptance that the step size is tuned to
-LARGEST_STEP = 0.75  # in posterior standard deviations
 DIVERGED = 1000.0  # energy error
 
 
@@ -72,9 +71,14 @@ def run_block(
     state: State,
     key: jax.Array,
     leapfrogs: jax.Array,
+    largest: jax.Array,
     adapt: jax.Array,
 ) -> tuple[State, Block]:
-    """BLOCK steps of one lane's chains; `leapfrogs` () int and `adapt` () bool are not compiled in."""
+    """BLOCK steps of one lane's chains.
+
+    `leapfrogs` () int, `largest` () step size in posterior standard deviations and `adapt` () bool are
+    arguments and not compiled in.
+    """
     evaluate = lambda z: _value_and_slope(model, lane, centre, factor, z)  # noqa: E731
 
     def trajectory(z, slope, momentum, step, count):
@@ -105,7 +109,7 @@ def run_block(
 
         time = state.time + 1.0
         drift = state.drift + (TARGET - jnp.mean(chance) - state.drift) / (time + 10.0)
-        tuned = jnp.minimum(jnp.log(0.9) - jnp.sqrt(time) / 0.05 * drift, jnp.log(LARGEST_STEP))
+        tuned = jnp.minimum(jnp.log(0.9) - jnp.sqrt(time) / 0.05 * drift, jnp.log(largest))
         blend = time**-0.75
         averaged = blend * tuned + (1.0 - blend) * state.log_step_mean
         when = lambda new, old: jnp.where(adapt, new, old)  # noqa: E731

@@ -20,10 +20,14 @@ TARGET = 0.9
 
 
 @functools.lru_cache(maxsize=32)
-def _sampler(model: Model, draws: int) -> MCMC:
+def _sampler(model: Model, draws: int, rows: int) -> MCMC:
+    """One sampler a shape: NumPyro's vectorised kernel cannot be traced a second time (it wraps itself again)."""
+
     def whitened(lane: Lane, centre: jax.Array, factor: jax.Array) -> None:
         z = numpyro.sample("z", dist.ImproperUniform(dist.constraints.real_vector, (), (model.size,)))
-        numpyro.factor("log_density", model.log_density(centre + factor @ z, lane))
+        with numpyro.handlers.block():  # else the model's own sites would count a second time
+            log_density = model.log_density(centre + factor @ z, lane)
+        numpyro.factor("log_density", log_density)
 
     return MCMC(
         NUTS(whitened, dense_mass=True, target_accept_prob=TARGET),
@@ -44,7 +48,7 @@ def run_nuts(
     Returns:
         u (CHAINS, draws, size), energy and diverging (CHAINS, draws), as NumPy arrays.
     """
-    sampler = _sampler(model, draws)
+    sampler = _sampler(model, draws, lane["w"].shape[0])
     z = jax.scipy.linalg.solve_triangular(factor, (u - centre[None, :]).T, lower=True).T
     sampler.run(key, lane, centre, factor, init_params={"z": z}, extra_fields=("energy", "diverging"))
     extra = sampler.get_extra_fields(group_by_chain=True)

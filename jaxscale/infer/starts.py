@@ -34,7 +34,6 @@ def _solve_linear(model: Model, lane: Lane, u: jax.Array) -> jax.Array:
     """Replace the linear coordinates of u by their non-negative weighted least squares."""
     if not model.linear:
         return u
-    places = jnp.asarray(model.linear)
     sites = [model.sites[i] for i in model.linear]
 
     def mean(linear: jax.Array) -> jax.Array:
@@ -55,8 +54,7 @@ def _solve_linear(model: Model, lane: Lane, u: jax.Array) -> jax.Array:
         solution = jnp.linalg.solve(masked + jnp.diag(ridge), jnp.where(active, moment, 0.0))
         active = active & (solution > 0.0)
     solution = jnp.maximum(solution, LEAST_COORDINATE)
-    back = jnp.stack([s.bijector.back(solution[i]) for i, s in enumerate(sites)])
-    return u.at[places].set(back)
+    return model.flat(model.coordinates(u) | {s.name: solution[i] for i, s in enumerate(sites)})
 
 
 def _raw_target(model: Model, lane: Lane) -> tuple[jax.Array, jax.Array]:

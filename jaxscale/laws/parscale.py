@@ -8,7 +8,7 @@ from jaxscale.law import LOSS, PARAMS, STREAMS, Paper, exponent, floor, law, log
     response=LOSS,
     priors={
         "E": floor(),
-        "A": term("N", "alpha", root=True, median=1.0),
+        "A": term("N", "alpha", root=True),
         "alpha": exponent(),
         "k": positive(median=0.3, spread=1.0),
     },
