@@ -187,7 +187,7 @@ def load(name: str, **read_options: Any) -> Runs:
     columns = {**dataset.columns, **(read_options.get("columns") or {})}
     options = {"group": dataset.group, **read_options, "columns": columns}
     if dataset.bundled:
-        return read_runs(_bundled(dataset), **options)
+        return replace(read_runs(_bundled(dataset), **options), source=f"{dataset.name} (bundled, simulated)")
 
     frame = READERS[dataset.name](*(_file(dataset, path) for path in dataset.files))
     holes = frame.columns[frame.isna().to_numpy().any(axis=0)].intersection(builtins.list(columns.values()))

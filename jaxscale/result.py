@@ -172,6 +172,9 @@ class Fit:
         os.close(handle)
         try:
             tree.to_netcdf(name, engine="h5netcdf")
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(name, 0o666 & ~umask)  # a temporary file is private, a saved fit is not
             os.replace(name, path)
         finally:
             Path(name).unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -40,7 +41,7 @@ def simulate(
         seed: of the noise.
 
     Returns:
-        Runs whose columns have canonical names, labelled simulated in `notes`.
+        Runs whose columns have canonical names; `source` says that they are simulated.
 
     Raises:
         LawError: a parameter or an input is missing or unknown.
@@ -63,7 +64,7 @@ def simulate(
     table[law.response.column] = np.asarray(y, dtype=np.float64)
     if law.response.trials:
         table[law.response.trials] = np.asarray(lane["trials"])
-    return read_runs(table)
+    return replace(read_runs(table), source=f"<simulated from {law.name}>")
 
 
 def _same_names(law: Law, what: str, expected: set[str], got: set[str]) -> None:

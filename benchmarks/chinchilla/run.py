@@ -98,8 +98,9 @@ def agreement(runs: js.Runs) -> pd.DataFrame:
 
 
 def transformed(fit: js.Fit) -> dict[str, np.ndarray]:
-    """Draws with A and B in logs, where their posteriors are near normal."""
-    return {(f"log {p}" if p in "AB" else p): (np.log(v) if p in "AB" else v) for p, v in fit.draws().items()}
+    """Draws of amounts and scales in logs, where their posteriors are near normal."""
+    logs = ("A", "B", "sigma", "nu")
+    return {(f"log {p}" if p in logs else p): (np.log(v) if p in logs else v) for p, v in fit.draws().items()}
 
 
 def invariance(trimmed: js.Runs) -> pd.DataFrame:

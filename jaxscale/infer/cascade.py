@@ -189,7 +189,8 @@ def _sample_chunk(
         state = jax.vmap(functools.partial(hmc.begin, model))(packed, centre, factor, start)
         blocks = _run_blocks(run, packed, centre, factor, state, run["split"](key, 4), LONG, LONGER * draws)
         outcomes = [
-            o if o.status.ok else _from_chains(o, "longer HMC", *(b[i] for b in blocks)) for i, o in enumerate(outcomes)
+            o if o.status.ok else _thinned(_from_chains(o, "longer HMC", *(b[i] for b in blocks)))
+            for i, o in enumerate(outcomes)
         ]
     if method in ("auto", "nuts"):
         for i, outcome in enumerate(outcomes):
@@ -255,6 +256,17 @@ def _from_chains(before: Outcome, method: str, u: np.ndarray, energy: np.ndarray
         before, u=u, energy=energy, diverging=diverging, health=health, status=health.status(),
         stages=(*before.stages, stage),
     )  # fmt: skip
+
+
+def _thinned(outcome: Outcome) -> Outcome:
+    """Every LONGER-th draw: the gate has seen them all, the fit keeps as many as any other."""
+    assert outcome.u is not None
+    assert outcome.energy is not None
+    assert outcome.diverging is not None
+    every = slice(None, None, LONGER)
+    return replace(
+        outcome, u=outcome.u[:, every], energy=outcome.energy[:, every], diverging=outcome.diverging[:, every]
+    )
 
 
 def _nuts(model, lane, *, centre, factor, proposal, outcome, key, draws) -> Outcome:

@@ -16,7 +16,7 @@ from jaxscale.model import Model
 
 CHAINS = 4
 WARM_UP = 1000
-TARGET = 0.9
+TARGET = 0.95
 
 
 @functools.lru_cache(maxsize=32)
@@ -50,7 +50,8 @@ def run_nuts(
     """
     sampler = _sampler(model, draws, lane["w"].shape[0])
     z = jax.scipy.linalg.solve_triangular(factor, (u - centre[None, :]).T, lower=True).T
-    sampler.run(key, lane, centre, factor, init_params={"z": z}, extra_fields=("energy", "diverging"))
+    with jax.numpy_dtype_promotion("standard"):  # NumPyro's kernel mixes integers and floats
+        sampler.run(key, lane, centre, factor, init_params={"z": z}, extra_fields=("energy", "diverging"))
     extra = sampler.get_extra_fields(group_by_chain=True)
     drawn = sampler.get_samples(group_by_chain=True)["z"]
     found = {"u": centre[None, None, :] + drawn @ factor.T, "energy": extra["energy"], "diverging": extra["diverging"]}

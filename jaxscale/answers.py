@@ -1,0 +1,185 @@
+"""What a fit, a forecast, a backtest, a plan and an examination say to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from jaxscale.console import by_name, count, human, paragraphs, plain, rounded_to, table
+
+if TYPE_CHECKING:
+    from jaxscale.decide.plan import Plan
+    from jaxscale.result import Fit
+    from jaxscale.runs import Runs
+    from jaxscale.trust.doctor import Finding
+
+NOISE_PARAMETERS = {"sigma": "scale of the noise", "nu": "number of degrees of freedom of the noise"}
+MOST_ROWS_NAMED = 8
+LEVELS = {"error": "Errors: no answer is possible", "warning": "Warnings: the answer suffers", "note": "Notes"}
+QUANTITIES = {
+    "N": "parameters", "D": "training tokens", "tokens_per_param": "tokens per parameter", "C": "training FLOP",
+    "M": "tokens per parameter", "loss": "loss", "cost": "FLOP spent",
+}  # fmt: skip
+
+
+def fit_document(fit: Fit) -> dict[str, Any]:
+    """Everything that `jaxscale fit` says, as data."""
+    return {
+        "status": vars(fit.status),
+        "law": fit.law.name,
+        "formula": fit.law.formula,
+        "noise": f"{fit.noise.name}/{fit.noise.on}",
+        "summary": fit.summary(),
+        "health": vars(fit.health),
+        "about": fit.about,
+    }
+
+
+def fit_text(fit: Fit) -> str:
+    """Status first; then the law and the rows; then, where they may be believed, the parameters."""
+    about = fit.about
+    lines = [f"Law    {fit.law.name}: {fit.law.formula}"]
+    lines += [f"Runs   {count(about['rows'], 'run')} from {about['source']}"]
+    lines += [f"Noise  {fit.noise.name} on the {fit.noise.on} scale"]
+    took = f"{about['seconds']:.1f} s" if about["seconds"] < 100 else f"{about['seconds']:.0f} s"
+    lines += [f"Method {about['method']}, seed {about['seed']}, {took}"]
+    said = [*exclusions(about["excluded"]), *about["notes"]]
+    notes = "\n".join(f"- {note}" for note in said)
+    return paragraphs(str(fit.status), "\n".join(lines), notes, summary_text(fit) if fit.status.ok else None)
+
+
+def exclusions(excluded: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence for each reason for which rows were taken out."""
+    by_reason: dict[str, list[int]] = {}
+    for item in excluded:
+        by_reason.setdefault(item["reason"], []).append(item["row"])
+    sentences = []
+    for reason, rows in by_reason.items():
+        named = ", ".join(map(str, rows[:MOST_ROWS_NAMED])) + (", ..." if len(rows) > MOST_ROWS_NAMED else "")
+        sentences.append(
+            f"{count(len(rows), 'row')} excluded ({'row' if len(rows) == 1 else 'rows'} {named}): {reason.rstrip('.')}."
+        )
+    return sentences
+
+
+def summary_text(fit: Fit) -> str:
+    """The parameters with as many digits as their standard deviation lets one believe."""
+    frame = fit.summary()
+    summary: dict[Any, dict[str, Any]] = frame.to_dict("index")
+    if not fit.has_draws:
+        rows = [(p, plain(row["mean"], 5)) for p, row in summary.items()]
+        return table(["parameter", "value"], rows)
+    checks = {"r_hat": ("R-hat", "{:.3f}"), "ess_bulk": ("ESS bulk", "{:.0f}"), "ess_tail": ("ESS tail", "{:.0f}")}
+    checks = {k: v for k, v in checks.items() if bool(frame[k].notna().any())}
+    rows = []
+    for p, row in summary.items():
+        mean, sd, *quantiles = rounded_to(row["sd"], *(row[c] for c in ("mean", "sd", "q05", "q50", "q95")))
+        fixed = not row["sd"] > 0.0
+        shown = [mean, "fixed", "", "", ""] if fixed else [mean, sd, *quantiles]
+        rows.append([p, *shown, *("" if fixed else form.format(row[k]) for k, (_, form) in checks.items())])
+    relative = {"sigma": ", relative to the response"} if fit.noise.on == "log" else {}
+    said = [f"{p} is the {words}{relative.get(p, '')}" for p, words in NOISE_PARAMETERS.items() if p in summary]
+    shown = table(["parameter", "mean", "sd", "5 %", "median", "95 %", *(h for h, _ in checks.values())], rows)
+    return shown + (f"\n\n{'; '.join(said)}." if said else "")
+
+
+def predictions_text(fit: Fit, frame: pd.DataFrame, notes: Sequence[str]) -> str:
+    """Forecasts, each number to the precision that its uncertainty allows.
+
+    Args:
+        fit: the fit.
+        frame: the law's inputs, then the columns of `Fit.predict`.
+        notes: what was derived.
+    """
+    if not fit.status.ok:
+        return str(fit.status)
+    inputs = list(fit.law.inputs)
+    if not fit.has_draws:
+        rows = [[*(human(r[s]) for s in inputs), plain(r["mean"], 5)] for r in frame.to_dict("records")]
+        return paragraphs(table([*inputs, fit.law.response.column], rows, left=0), "A point fit: no intervals.")
+    shown = ["mean", "sd", "q05", "q95", "new_q05", "new_q95"]
+    rows = [
+        [*(human(r[s]) for s in inputs), *rounded_to(r["sd"], *(r[c] for c in shown))] for r in frame.to_dict("records")
+    ]
+    header = [*inputs, "mean", "sd", "5 %", "95 %", "new run 5 %", "new run 95 %"]
+    unit = f"{fit.law.response.column} in {fit.law.response.unit}"
+    said = [f"- {n}" for n in notes]
+    said += [f"- The first interval is of the curve, the second of one new run. Both take {fit.law.name} to be right;"]
+    said[-1] += " `jaxscale backtest` shows how its forecasts have fared."
+    return paragraphs(f"Predicted {unit}", table(header, rows, left=0), "\n".join(said))
+
+
+def backtest_text(scores: pd.DataFrame) -> str:
+    """Scores of each law and fold, and a sentence on each law's record."""
+    rows, refused = [], {}
+    for r in scores.to_dict("records"):
+        done = pd.notna(r["elpd"])
+        numbers = [
+            f"{100 * r['log_rmse']:.2f} %",
+            f"{100 * r['coverage90']:.0f} %",
+            plain(r["crps"]),
+            f"{r['elpd']:.1f}",
+        ]
+        rows.append([r["law"], r["fold"], r["n_train"], r["n_test"], *(numbers if done else ["-"] * 4)])
+        if not done:
+            refused.setdefault(f"{r['law']}: {r['status']}", []).append(str(r["fold"]))
+    header = ["law", "fold", "runs fitted", "forecast", "error", "inside 90 %", "CRPS", "elpd"]
+    said = [f"- Fold {', '.join(folds)} gave no forecast. {why}" for why, folds in refused.items()]
+    for law, own in scores[scores["elpd"].notna()].groupby("law", sort=False):
+        inside = (own["coverage90"] * own["n_test"]).sum()
+        total = own["n_test"].sum()
+        said += [
+            f"- {law}: {inside:.0f} of {total} held-out runs fell inside their 90 % interval ({inside / total:.0%})."
+        ]
+    legend = (
+        "Fold 0 forecasts the largest runs from the smaller ones; later folds step back. The error is of the median "
+        "forecast (root mean square of the logarithm); a higher elpd is a better forecast."
+    )
+    return paragraphs(table(header, rows), "\n".join(said), legend)
+
+
+def plan_text(plan: Plan) -> str:
+    """The optimum with its interval, the one choice to make, how flat it is, and what was assumed."""
+    rows = []
+    for name, row in plan.summary().to_dict("index").items():
+        rows.append([QUANTITIES.get(str(name), name), *(by_name(str(name), row[q]) for q in ("q05", "q50", "q95"))])
+    best, valley = plan.recommended, plan.valley()
+    ratio = f"{human(best['D'] / best['N'])} tokens per parameter"
+    choice = f"Recommended: {human(best['N'])} parameters on {human(best['D'])} tokens ({ratio}), "
+    choice += f"expected loss {best['loss']:.4f}."
+    risk = best["regret_q95"]
+    if risk > 0:
+        choice += f" With 95 % probability it loses less than {plain(risk, 2)} against the best possible choice."
+    low, high = human(valley["N_low"]), human(valley["N_high"])
+    flat = f"Any size from {low} to {high} parameters costs at most 0.5 % of loss."
+    notes = "\n".join(f"- {note}" for note in plan.notes)
+    first = f"The best use of {plain(plan.budget)} FLOP"
+    return paragraphs(first, table(["", "5 %", "median", "95 %"], rows), f"{choice}\n{flat}", notes)
+
+
+def doctor_text(source: str, rows: int, law: str, findings: Sequence[Finding]) -> str:
+    """Findings by level, each with its fix, and one closing sentence."""
+    parts = [f"{source}: {count(rows, 'run')}"]
+    for level, title in LEVELS.items():
+        lines = [f"- {f.message}" + (f"\n  Fix: {f.fix}" if f.fix else "") for f in findings if f.level == level]
+        parts += ["\n".join([title, *lines])] if lines else []
+    errors, warnings = (sum(f.level == level for f in findings) for level in ("error", "warning"))
+    if errors:
+        parts += [f"This table cannot answer for {law}: mend {'the error' if errors == 1 else 'the errors'} first."]
+    elif warnings:
+        parts += [
+            f"This table can be fitted with {law}; expect the {count(warnings, 'warning')} above to cost precision."
+        ]
+    else:
+        parts += [f"This table looks fit for {law}."]
+    return paragraphs(*parts)
+
+
+def dataset_text(runs: Runs) -> str:
+    """The first rows of a table, what is in it and what was taken out."""
+    head = runs.table.head().to_string(index=False, max_colwidth=24, line_width=110)
+    notes = "\n".join(f"- {n}" for n in (*exclusions(runs.excluded.to_dict("records")), *runs.notes))
+    first = f"{runs.source}: {count(len(runs), 'run')}, {count(len(runs.table.columns), 'column')}"
+    return paragraphs(first, head, notes)

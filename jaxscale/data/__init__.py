@@ -1,0 +1,1 @@
+"""The bundled table, simulated, and how it was made."""
