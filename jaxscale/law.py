@@ -113,9 +113,11 @@ class Law:
         return jax.jit(self.mean)
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
-        """The law's mean at these inputs, in float64; arrays broadcast."""
+        """The law's mean at these inputs, in float64 NumPy (traced values stay JAX's); arrays broadcast."""
         with float64():
-            return self._compiled(*map(_double, inputs), **{k: _double(v) for k, v in params.items()})
+            value = self._compiled(*map(_double, inputs), **{k: _double(v) for k, v in params.items()})
+        # a float64 JAX array outside x64 mode loses its digits in the caller's next operation
+        return value if isinstance(value, jax.core.Tracer) else np.asarray(value)[()]
 
     def __repr__(self) -> str:
         return f"Law({self.name}: {self.formula})"

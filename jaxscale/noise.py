@@ -67,6 +67,10 @@ class Noise:
         """Of an observation on the scale of the noise."""
         raise NotImplementedError
 
+    def sample(self, key: jax.Array, mean: Any, params: Mapping[str, Any], lane: Mapping[str, Any]) -> jax.Array:
+        """One observation for each mean, in the response's own unit; of counts, the share of successes."""
+        return self.unlink(self.distribution(mean, params, lane).sample(key))
+
 
 @dataclass(frozen=True)
 class _Scattered(Noise):
@@ -125,6 +129,12 @@ class Binomial(Noise):
 
     def distribution(self, mean, params, lane):  # noqa: D102
         return dist.BinomialProbs(jnp.clip(mean, LEAST_MEAN, 1.0 - LEAST_MEAN), lane["trials"])
+
+    def sample(self, key, mean, params, lane):
+        """By JAX's own sampler: NumPyro's fails in float64."""
+        p = jnp.clip(mean, LEAST_MEAN, 1.0 - LEAST_MEAN)
+        trials = jnp.broadcast_to(lane["trials"], p.shape)
+        return jax.random.binomial(key, trials, p, dtype=p.dtype) / trials
 
 
 @dataclass(frozen=True)

@@ -144,9 +144,8 @@ class Fit:
         """One new observation for each draw and point."""
         noise_params = {p: jnp.asarray(draws[p])[:, None] for p in self.noise.priors}
         trials = float(self.about.get("trials") or 1.0)
-        observed = self.noise.distribution(jnp.asarray(curves), noise_params, {"trials": jnp.asarray(trials)})
-        new = np.asarray(observed.sample(jax.random.key(self.about["seed"])))
-        return new / trials if self.about.get("trials") else np.asarray(self.noise.unlink(new))
+        lane = {"trials": jnp.asarray(trials)}
+        return np.asarray(self.noise.sample(jax.random.key(self.about["seed"]), jnp.asarray(curves), noise_params, lane))
 
     # ---- keeping it --------------------------------------------------------------------------
 

@@ -59,7 +59,8 @@ def simulate(
         y = mean
     else:
         noise_params = {"sigma": jnp.asarray(sd), "nu": jnp.asarray(nu)}
-        y = noise.unlink(noise.distribution(mean, noise_params, lane).sample(jax.random.key(seed)))
+        y = noise.sample(jax.random.key(seed), mean, noise_params, lane)
+        y = jnp.round(y * lane["trials"]) if trials else y
     table = pd.DataFrame({law.inputs[s].column: v for s, v in zip(law.inputs, x, strict=True)})
     table[law.response.column] = np.asarray(y, dtype=np.float64)
     if law.response.trials:

@@ -77,13 +77,7 @@ def plan(
         PlanError: the fit was refused, the law decides something else, or the budget cannot be met.
     """
     search = _Search(fit, _checked(budget, "budget"), get_cost(cost), serve_tokens, unique_tokens)
-    n, loss, at_edge = search.optimum()
-    if at_edge > AT_EDGE:
-        raise PlanError(
-            f"For {at_edge:.0%} of the posterior the best size lies outside the range that was searched "
-            f"({search.low:.2g} to {search.high:.2g} parameters): these runs do not determine the split. "
-            "Runs at other ratios of tokens to parameters would."
-        )
+    n, loss = search.optimum()
     d = search.tokens(n)
     draws = {"N": n, "D": d, "tokens_per_param": d / n}
     draws |= {s: v for s, v in search.inputs(n).items() if s not in draws}
@@ -105,11 +99,14 @@ def frontier(fit: Fit, budgets: Sequence[float], cost: str | Cost = "6nd") -> pd
 
     Returns:
         One row a budget: budget, and q05, q50, q95 of N, D and loss (N_q05, ...).
+
+    Raises:
+        PlanError: as `plan`.
     """
     rows = []
     for budget in budgets:
         search = _Search(fit, _checked(float(budget), "budget"), get_cost(cost), 0.0, None)
-        n, loss, _ = search.optimum()
+        n, loss = search.optimum()
         row = {"budget": search.budget}
         for name, values in {"N": n, "D": search.tokens(n), "loss": loss}.items():
             row |= {f"{name}_{q}": float(np.quantile(values, p)) for q, p in QUANTILES.items()}
@@ -180,8 +177,12 @@ class _Search:
         params = {p: self.params[p][:, None] for p in law.params}
         return np.asarray(law(*self.inputs(n).values(), **params))
 
-    def optimum(self) -> tuple[np.ndarray, np.ndarray, float]:
-        """Best size and its loss for each draw, and the share of draws whose best size is on the edge."""
+    def optimum(self) -> tuple[np.ndarray, np.ndarray]:
+        """Best size and its loss for each draw, (draws,) both.
+
+        Raises:
+            PlanError: for too many draws the best size is on the edge of what was searched.
+        """
         count = len(next(iter(self.params.values())))
         grid = np.linspace(np.log(self.low), np.log(self.high), GRID)
         wide = self.loss(np.broadcast_to(np.exp(grid), (count, GRID)))
@@ -189,6 +190,12 @@ class _Search:
         # a cap on the data makes the lower end a legitimate optimum
         edges = [GRID - 1] if self.unique_tokens is not None else [0, GRID - 1]
         at_edge = float(np.mean(np.isin(best, edges)))
+        if at_edge > AT_EDGE:
+            raise PlanError(
+                f"For {at_edge:.0%} of the posterior the best size lies outside the range that was searched "
+                f"({self.low:.2g} to {self.high:.2g} parameters): these runs do not determine the split. "
+                "Runs at other ratios of tokens to parameters would."
+            )
         centre, step = grid[best], grid[1] - grid[0]
         for _ in range(ZOOMS):
             around = centre[:, None] + step * np.linspace(-1.0, 1.0, 2 * ZOOM + 1)
@@ -197,7 +204,7 @@ class _Search:
             best = np.argmin(fine, axis=1)
             centre, step = around[np.arange(count), best], step / ZOOM
         n = np.exp(centre)
-        return n, fine[np.arange(count), best], at_edge
+        return n, fine[np.arange(count), best]
 
     def profile(self, optimum: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
         """Loss along the budget, over the sizes that matter; and its draws (draws, sizes)."""

@@ -106,7 +106,7 @@ def _spread(table: Table, law: Law) -> list[Finding]:
                     f"Add runs at other values, such as {10 ** (logs[0] - 0.5):.2g} and {10 ** (logs[-1] + 0.5):.2g}.",
                 )  # fmt: skip
             )
-        elif decades < REACH:
+        elif levels > 1 and decades < REACH:
             found.append(
                 Finding(
                     "warning", "narrow",

@@ -1,0 +1,150 @@
+"""Where a law is proved: draws from its priors, extreme inputs, and a table simulated from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+
+from jaxscale.law import Law
+from jaxscale.model import Model
+from jaxscale.noise import get_noise
+from jaxscale.runs import Runs
+from jaxscale.variables import Variable
+
+CENTRES = {
+    "params": 1e9, "tokens": 2e10, "flops": 6e20, "tokens_per_param": 20.0,
+    "examples": 1e5, "streams": 4.0, "samples": 100.0, "compute": 3000.0,
+}  # fmt: skip
+COUNTED = ("streams", "samples")  # nothing lies below one, and there is no other unit
+DRAWS, POINTS = 256, 32
+REACH = float(np.log(1e3))  # of the extreme inputs, about the centre
+TINY = 1e-290  # below it float64 has fewer digits
+RUNS, SPAN = 60, 3.5  # of the table that is fitted: rows, decades of each input
+
+
+class Fault(Exception):
+    """A check that does not hold; the text says where, what was got and what was expected."""
+
+
+class Bench:
+    """One law with draws from its priors and extreme inputs; (DRAWS, POINTS) values are shared by the checks."""
+
+    def __init__(self, law: Law, seed: int):
+        self.law, self.seed = law, seed
+        self.model = Model(law, get_noise(None, law.response))
+        self.scale = law.response.scale or 1.0
+        self.centre = {s: np.log(CENTRES.get(v.column, 1.0)) for s, v in law.inputs.items()}
+        self.lane: dict[str, Any] = {"centre": self.centre, "scale": np.asarray(self.scale)}
+
+    @cached_property
+    def x(self) -> dict[str, np.ndarray]:
+        """Log inputs, (POINTS,) each: the centre, corners of the box, and points inside it."""
+        rng = np.random.default_rng(self.seed)
+        shape = (len(self.law.inputs), POINTS // 2)
+        corners = np.where(rng.random(shape) < 0.5, -REACH, REACH)
+        corners[:, :3] = np.array([0.0, -REACH, REACH])
+        away = np.concatenate([corners, rng.uniform(-REACH, REACH, shape)], axis=1)
+        x = {s: self.centre[s] + a for s, a in zip(self.law.inputs, away, strict=True)}
+        return {s: np.maximum(v, 0.0) if self.law.inputs[s].column in COUNTED else v for s, v in x.items()}
+
+    @cached_property
+    def u(self) -> np.ndarray:
+        """Flat vectors from the prior, (DRAWS, size)."""
+        keys = jax.random.split(jax.random.key(self.seed), DRAWS)
+        return np.asarray(jax.jit(jax.vmap(self.model.draw_prior))(keys))
+
+    @cached_property
+    def params(self) -> dict[str, np.ndarray]:
+        """The paper's parameters, (DRAWS,) each."""
+        return self.over_draws(lambda u: self.only(self.model.parameters(self.model.coordinates(u), self.lane)))
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """The formula, mapped over draws; (DRAWS, POINTS)."""
+        inputs = [np.exp(v) for v in self.x.values()]
+        return np.asarray(jax.jit(jax.vmap(lambda p: self.law.mean(*inputs, **p)))(self.params))
+
+    def only(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The law's parameters, without the noise's."""
+        return {p: params[p] for p in self.law.params}
+
+    def over_draws(self, function: Callable[[jax.Array], Any]) -> Any:
+        """A function of a flat vector, jitted and mapped over the draws."""
+        return jax.tree.map(np.asarray, jax.jit(jax.vmap(function))(self.u))
+
+    def expect(self, ok: np.ndarray, got: np.ndarray, expected: str) -> None:
+        """Raises at the first draw (and point) that is not ok; arrays are (DRAWS,) or (DRAWS, POINTS)."""
+        ok = np.asarray(ok)
+        if ok.all():
+            return
+        i, *point = np.unravel_index(int(np.argmin(ok)), ok.shape)
+        place = {s: np.exp(v[point[0]]) for s, v in self.x.items()} if point else {}
+        params = {p: float(v[i]) for p, v in self.params.items()}
+        at = f"at {said(place)} " if point else ""
+        raise Fault(f"{at}with {said(params)}: got {np.asarray(got)[(i, *point)]:.10g}; expected {expected}")
+
+    def close(self, got: Any, expected: np.ndarray, rel: float, meaning: str) -> None:
+        """Raises where two arrays of values differ by more than `rel`."""
+        got = np.asarray(got)
+        floor = rel * self.scale if self.law.response.support == "real" else TINY
+        ok = np.abs(got - expected) <= rel * np.abs(expected) + floor
+        worst = float(np.max(np.where(ok, 0.0, np.abs(got - expected) / (np.abs(expected) + floor))))
+        self.expect(ok, got, f"{meaning} to {rel:g}, which it misses by up to {worst:.2g}")
+
+    def supported(self, values: np.ndarray) -> np.ndarray:
+        """Where values are finite and can be the response's mean."""
+        support = self.law.response.support
+        inside = {"positive": values > 0, "real": np.full(values.shape, True)}
+        return np.isfinite(values) & inside.get(support, (values >= 0) & (values <= 1))
+
+
+def said(values: Mapping[str, float]) -> str:
+    """Names and values, for a sentence."""
+    return ", ".join(f"{k} = {v:.6g}" for k, v in values.items())
+
+
+def range_of(bench: Bench) -> str:
+    """What the response's mean can be, in words."""
+    return {"positive": "a positive number", "real": "a finite number"}.get(
+        bench.law.response.support, "a share from 0 to 1"
+    )
+
+
+def has_units(variable: Variable) -> bool:
+    """Whether a table may state the variable in another unit."""
+    return bool(variable.units) or variable.column in set(CENTRES) - set(COUNTED)
+
+
+def simulated(bench: Bench, x: Mapping[str, np.ndarray], truth: Mapping[str, float], sd: float) -> Runs:
+    """Runs at log inputs that follow the law, with noise of this size on the scale of the default noise."""
+    law, rng = bench.law, np.random.default_rng(bench.seed)
+    y = np.asarray(law(*(np.exp(v) for v in x.values()), **truth))
+    table = pd.DataFrame({law.inputs[s].column: np.exp(v) for s, v in x.items()})
+    if law.response.trials:
+        trials = 40_000.0 if sd else 1e12
+        table[law.response.trials] = trials
+        y = rng.binomial(int(trials), y) if sd else np.round(y * trials)
+    elif bench.model.noise.on == "log":
+        y = y * np.exp(sd * rng.standard_normal(RUNS))
+    else:
+        y = y + sd * bench.scale * rng.standard_normal(RUNS)
+        y = np.clip(y, 0.0, 1.0) if law.response.support == "unit" else y
+    return Runs(table.assign(**{law.response.column: y}))
+
+
+def design(bench: Bench) -> dict[str, np.ndarray]:
+    """Log inputs of RUNS runs that fill a box of SPAN decades evenly (an additive recurrence)."""
+    count = len(bench.law.inputs)
+    ratio = np.polynomial.Polynomial([-1.0, -1.0, *[0.0] * (count - 1), 1.0]).roots()
+    golden = float(ratio[np.isreal(ratio)].real.max())
+    out = {}
+    for j, (symbol, variable) in enumerate(bench.law.inputs.items()):
+        away = (0.5 + np.arange(1, RUNS + 1) * golden ** -(j + 1.0)) % 1.0
+        low = 0.0 if variable.column in COUNTED else bench.centre[symbol] - SPAN / 2 * np.log(10.0)
+        out[symbol] = low + SPAN * np.log(10.0) * away
+    return out

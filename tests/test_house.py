@@ -1,0 +1,87 @@
+"""The house rules that code can hold: imports flow one way, modules stay small, nothing foreign is committed."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "jaxscale"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# from which rooms a room may take, besides the foundations
+FOUNDATIONS = {"errors", "variables", "names", "meaning", "cells", "status", "runtime", "positive", "priors", "progress"}
+ALLOWED = {
+    "laws": {"law"},
+    "law": set(),
+    "readers": {"readers", "runs"},
+    "runs": set(),
+    "noise": set(),
+    "batch": {"law", "noise", "runs"},
+    "model": {"law", "noise", "batch"},
+    "diagnose": set(),
+    "infer": {"infer", "model", "batch", "noise", "diagnose"},
+    "identify": {"law", "batch"},
+    "tree": {"batch", "law", "runs", "diagnose"},
+    "result": {"law", "model", "noise", "readers", "report"},
+    "api": {"batch", "identify", "infer", "law", "model", "noise", "readers", "result", "runs", "tree"},
+    "simulator": {"law", "noise", "readers", "runs"},
+    "trust": {"api", "batch", "identify", "infer", "law", "model", "noise", "result", "runs", "trust"},
+    "decide": {"decide", "identify", "law", "result"},
+}
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    """Rooms of the package that a module imports, wherever in its text."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "jaxscale":
+            parts = (node.module or "").split(".")
+            found |= {parts[1]} if len(parts) > 1 else {a.name for a in node.names}
+        if isinstance(node, ast.Import):
+            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("jaxscale.")}
+    return found - {"__version__"}
+
+
+@pytest.mark.parametrize("path", [m for m in MODULES if room(m) in ALLOWED], ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_flow_one_way(path):
+    stray = imported(path) - FOUNDATIONS - ALLOWED[room(path)]
+    assert not stray, f"{path.name} may not import {sorted(stray)}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_modules(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 350, "one idea a module"
+    if room(path) != "report":
+        assert "import matplotlib" not in text
+        assert "from matplotlib" not in text
+    assert "import *" not in text
+
+
+def test_no_public_function_shares_a_module_name():
+    import jaxscale as js
+
+    modules = {p.stem for p in PACKAGE.glob("*.py")} | {p.name for p in PACKAGE.iterdir() if p.is_dir()}
+    functions = {n for n in dir(js) if not n.startswith("_") and n not in ("datasets", "law")}
+    assert not functions & modules
+
+
+def test_every_public_name_is_there():
+    import jaxscale as js
+
+    for name in dir(js):
+        assert getattr(js, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'fitt'"):
+        js.fitt  # noqa: B018
+
+
+def test_import_is_light():
+    """Importing the package needs neither JAX nor pandas."""
+    code = "import sys, jaxscale; sys.exit(bool({'jax', 'pandas', 'matplotlib', 'numpy'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
