@@ -86,16 +86,21 @@ def fit(
         "source": runs.source,
         "content_hash": runs.content_hash,
         "columns": dict(runs.columns),
-        "excluded": [{"row": int(r), "reason": str(w)} for r, w in zip(runs.excluded["row"], runs.excluded["reason"], strict=True)],
+        "excluded": [{"row": int(r), "reason": str(w)} for r, w in runs.excluded[["row", "reason"]].to_numpy()],
         "trials": None if table.trials is None else float(np.median(table.trials)),
         "notes": [*runs.notes, *table.notes, *made.pop("notes")],
         "priors": {p: repr(v) for p, v in (priors or {}).items()},
         "basins": made.pop("basins"),
         "stages": made.pop("stages"),
-        "versions": {"jaxscale": __version__, **{p: version(p) for p in ("jax", "numpyro")}, "python": platform.python_version()},
+        "versions": {
+            "jaxscale": __version__,
+            "jax": version("jax"),
+            "numpyro": version("numpyro"),
+            "python": platform.python_version(),
+        },
         "device": jax.devices()[0].device_kind,
         "seconds": time.perf_counter() - began,
-    }  # fmt: skip
+    }
     tree = data_tree(table, runs, made.pop("draws"), made.pop("log_likelihood"), made.pop("sample_stats"), law)
     return Fit(law=law, noise=model.noise, data=tree, about=about, **made)
 
@@ -148,7 +153,7 @@ def _fit_table(
     return made
 
 
-def _point(model: Model, u: np.ndarray, lane: Mapping[str, Any]) -> dict[str, float]:
+def _point(model: Model, u: Any, lane: Mapping[str, Any]) -> dict[str, float]:
     return {p: float(v[0, 0]) for p, v in cascade.parameters(model, u[None, None], dict(lane)).items()}
 
 

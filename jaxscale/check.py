@@ -193,7 +193,7 @@ def linear(bench: Bench) -> str:
 
         ones = jnp.ones(len(sites))
         basis = jax.jacfwd(mean)(ones)
-        bent = jax.jacfwd(jax.jacfwd(mean))(here) * here[:, None] * here
+        bent = jax.jacfwd(jax.jacfwd(mean))(here) * jnp.outer(here, here)[None]
         return mean(ones) + basis @ (here - ones), jnp.abs(bent).max(axis=(1, 2)), jnp.abs(basis) @ (here + ones)
 
     straight, bent, size = bench.over_draws(parts)

@@ -10,6 +10,7 @@ Positional arguments are inputs, keyword-only ones are parameters. See docs/add_
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import hashlib
 import importlib
@@ -25,13 +26,26 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from jaxscale.errors import LawError
-from jaxscale.priors import Prior, as_prior, between, exponent, floor, positive, relative, share, term
 from jaxscale.positive import log
+from jaxscale.priors import Prior, as_prior, between, exponent, floor, positive, relative, share, term
 from jaxscale.runtime import float64
 from jaxscale.variables import (
-    COMPUTE, EXAMPLES, FLOPS, LOSS, PARAMS, SAMPLES, SCORE, SOLVED, STREAMS, TOKENS, TOKENS_PER_PARAM, Response, Variable,
+    COMPUTE,
+    EXAMPLES,
+    FLOPS,
+    LOSS,
+    PARAMS,
+    SAMPLES,
+    SCORE,
+    SOLVED,
+    STREAMS,
+    TOKENS,
+    TOKENS_PER_PARAM,
+    Response,
+    Variable,
 )  # fmt: skip
 
 __all__ = [  # the words a law file is written with
@@ -117,7 +131,7 @@ class Law:
         with float64():
             value = self._compiled(*map(_double, inputs), **{k: _double(v) for k, v in params.items()})
         # a float64 JAX array outside x64 mode loses its digits in the caller's next operation
-        return value if isinstance(value, jax.core.Tracer) else np.asarray(value)[()]
+        return value if isinstance(value, Tracer) else np.asarray(value)[()]
 
     def __repr__(self) -> str:
         return f"Law({self.name}: {self.formula})"
@@ -137,7 +151,9 @@ class Law:
         while len(done) < len(self.params):
             ready = [p for p in self.params if p not in done and _needs(self.priors[p]) <= set(done)]
             if not ready:
-                raise LawError(f"law {self.name!r}: the priors of {sorted(set(self.params) - set(done))} need each other")
+                raise LawError(
+                    f"law {self.name!r}: the priors of {sorted(set(self.params) - set(done))} need each other"
+                )
             done += ready
         return tuple(done)
 
@@ -161,8 +177,7 @@ class Law:
             old = new[name]
             is_dist = hasattr(spec, "log_prob") and isinstance(old, Prior)
             new[name] = old.with_dist(spec) if is_dist and isinstance(old, Prior) else as_prior(spec, name)
-        values = {k: v for k, v in self.__dict__.items() if k in self.__dataclass_fields__}
-        return Law(**(values | {"priors": new}))
+        return dataclasses.replace(self, priors=new)
 
 
 def _needs(prior: Prior | float) -> frozenset[str]:
@@ -170,7 +185,7 @@ def _needs(prior: Prior | float) -> frozenset[str]:
 
 
 def _double(value: Any) -> Any:
-    return value if isinstance(value, jax.core.Tracer) else np.asarray(value, dtype=np.float64)
+    return value if isinstance(value, Tracer) else np.asarray(value, dtype=np.float64)
 
 
 _LAWS: dict[str, Law] = {}
@@ -236,7 +251,8 @@ def _check_signature(mean: Callable[..., Any], inputs: Mapping[str, Any], priors
         raise LawError(f"law {mean.__name__!r}: positional arguments {positional} are not its inputs {list(inputs)}")
     if set(params) != set(priors):
         raise LawError(
-            f"law {mean.__name__!r}: keyword-only arguments {list(params)} are not the names of its priors {list(priors)}"
+            f"law {mean.__name__!r}: keyword-only arguments {list(params)} are not the names of its priors "
+            f"{list(priors)}"
         )
     return params
 

@@ -174,7 +174,7 @@ class Model:
         """Of every row, as a density of the response in its own unit (so that scales compare)."""
         params = self.parameters(self.coordinates(u), lane)
         per_row = self.noise.distribution(self.mean(params, lane["x"]), params, lane).log_prob(lane["y"])
-        return per_row - lane["y"] if self.noise.on == "log" else per_row
+        return jnp.asarray(per_row - lane["y"] if self.noise.on == "log" else per_row)
 
     def new_runs(self, u: jax.Array, lane: Lane, key: jax.Array) -> jax.Array:
         """One new observation in every row, in the response's own unit; of counts, the share."""

@@ -188,5 +188,7 @@ def get_noise(spec: str | Noise | None, response: Response) -> Noise:
         return spec.on_scale(response)
     name, _, on = (spec or response.noise).partition("/")
     if name not in NOISES or on not in ("", "log", "raw"):
-        raise ConfigError(f"no noise is called {spec!r}; there are {', '.join(NOISES)}, each with /log or /raw behind it")
+        raise ConfigError(
+            f"no noise is called {spec!r}; there are {', '.join(NOISES)}, each with /log or /raw behind it"
+        )
     return NOISES[name](on or None).on_scale(response)

@@ -172,7 +172,7 @@ def term(
         dist.LogNormal(float(np.log(median)), spread),
         "exp",
         scaled=True,
-        powers={k: 1.0 for k in powers} if root else {k: p for k, p in powers.items() if p is not None},
+        powers=dict.fromkeys(powers, 1.0) if root else {k: p for k, p in powers.items() if p is not None},
         root=law_power if isinstance(law_power, str) else None,
         sign=sign,
     )

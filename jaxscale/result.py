@@ -91,7 +91,7 @@ class Fit:
             for p, values in self.draws().items():
                 rows[p] |= {"mean": values.mean(), "sd": values.std(ddof=1)}
                 rows[p] |= {name: np.quantile(values, q) for name, q in QUANTILES.items()}
-                rows[p] |= {k: v for k, v in json.loads(stats["diagnostics"]).get(p, {}).items()}
+                rows[p] |= json.loads(stats["diagnostics"]).get(p, {})
         elif self.status.ok:
             rows = {p: rows[p] | {"mean": self.point[p]} for p in self.params}
         return pd.DataFrame.from_dict(rows, orient="index", columns=list(SUMMARY)).rename_axis("parameter")
@@ -145,7 +145,9 @@ class Fit:
         noise_params = {p: jnp.asarray(draws[p])[:, None] for p in self.noise.priors}
         trials = float(self.about.get("trials") or 1.0)
         lane = {"trials": jnp.asarray(trials)}
-        return np.asarray(self.noise.sample(jax.random.key(self.about["seed"]), jnp.asarray(curves), noise_params, lane))
+        return np.asarray(
+            self.noise.sample(jax.random.key(self.about["seed"]), jnp.asarray(curves), noise_params, lane)
+        )
 
     # ---- keeping it --------------------------------------------------------------------------
 
@@ -198,7 +200,9 @@ def load(path: str | os.PathLike[str]) -> Fit:
         tree = xr.load_datatree(path, engine="h5netcdf")
         saved = json.loads(tree.attrs.pop("jaxscale"))
     except (OSError, KeyError, ValueError) as error:
-        problem = Problem("not a saved fit", got=f"{type(error).__name__}", fix="write one with fit.save or `jaxscale fit -o`")
+        problem = Problem(
+            "not a saved fit", got=f"{type(error).__name__}", fix="write one with fit.save or `jaxscale fit -o`"
+        )
         raise DataError(str(path), [problem]) from None
     law = _law_of(saved)
     noise = get_noise(saved["noise"], law.response)

@@ -6,13 +6,9 @@ import contextlib
 import functools
 import os
 from collections.abc import Callable, Iterator
-from typing import ParamSpec, TypeVar
 
 import jax
 import platformdirs
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 @contextlib.contextmanager
@@ -22,7 +18,7 @@ def float64() -> Iterator[None]:
         yield
 
 
-def at_the_door(function: Callable[P, R]) -> Callable[P, R]:
+def at_the_door[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     """Decorate a verb of the API: float64 and the persistent compile cache while it runs."""
 
     @functools.wraps(function)

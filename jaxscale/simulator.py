@@ -70,7 +70,7 @@ def simulate(
 
 def _same_names(law: Law, what: str, expected: set[str], got: set[str]) -> None:
     if expected != got:
+        missing, unknown = ", ".join(sorted(expected - got)) or "none", ", ".join(sorted(got - expected)) or "none"
         raise LawError(
-            f"{law.name} takes the {what} {', '.join(sorted(expected))}; "
-            f"missing: {', '.join(sorted(expected - got)) or 'none'}; unknown: {', '.join(sorted(got - expected)) or 'none'}"
+            f"{law.name} takes the {what} {', '.join(sorted(expected))}; missing: {missing}; unknown: {unknown}"
         )

@@ -55,7 +55,9 @@ class Health:
         found = [] if self.finite else ["draws that are not finite"]
         if self.method == "importance":
             found += [] if self.pareto_k < PARETO_K else [f"Pareto k {self.pareto_k:.2f} (below {PARETO_K} needed)"]
-            found += [] if self.ess_weights > ESS else [f"{self.ess_weights:.0f} effective draws (over {ESS:.0f} needed)"]
+            found += (
+                [] if self.ess_weights > ESS else [f"{self.ess_weights:.0f} effective draws (over {ESS:.0f} needed)"]
+            )
             return found
         found += [] if self.r_hat < R_HAT else [f"R-hat {self.r_hat:.3f} (below {R_HAT} needed)"]
         least = min(self.ess_bulk, self.ess_tail)
@@ -76,5 +78,6 @@ class Health:
         if self.method == "importance":
             numbers = f"Pareto k {self.pareto_k:.2f}, {self.ess_weights:.0f} effective draws"
         else:
-            numbers = f"R-hat {self.r_hat:.3f}, {min(self.ess_bulk, self.ess_tail):.0f} effective draws"
-        return Status(True, "converged", f"Converged ({self.method}): {numbers}, no divergences.")
+            least = min(self.ess_bulk, self.ess_tail)
+            numbers = f"R-hat {self.r_hat:.3f}, {least:.0f} effective draws, no divergences"
+        return Status(True, "converged", f"Converged ({self.method}): {numbers}.")

@@ -40,7 +40,7 @@ def data_tree(
         "observed_data": xr.Dataset({law.response.column: ("run", table.y)}, {"run": run}),
         "constant_data": xr.Dataset(
             {s: ("run", v, {"column": law.inputs[s].column, "unit": law.inputs[s].unit}) for s, v in table.x.items()},
-            {"run": run, "row": ("run", np.asarray(runs.rows)), "label": ("run", [runs.label(i) for i in run])},
+            {"run": run, "row": ("run", np.asarray(runs.rows)), "label": ("run", [runs.label(int(i)) for i in run])},
         ),
     }
     if table.trials is not None:

@@ -75,10 +75,7 @@ SOLVED = Response(
     "solved", "share", "problems solved, of those tried", support="count", on="raw", noise="binomial", trials="trials"
 )
 
-INPUTS = {
-    v.column: v
-    for v in (PARAMS, TOKENS, FLOPS, TOKENS_PER_PARAM, EXAMPLES, STREAMS, SAMPLES, COMPUTE)
-}
+INPUTS = {v.column: v for v in (PARAMS, TOKENS, FLOPS, TOKENS_PER_PARAM, EXAMPLES, STREAMS, SAMPLES, COMPUTE)}
 RESPONSES = {r.column: r for r in (LOSS, SCORE, SOLVED)}
 
 # How a missing quantity follows from others, by canonical column; the text is said in the output.

@@ -55,8 +55,16 @@ def test_unique_tokens_cap_the_data(fit):
     np.testing.assert_allclose(loose.draws["N"], js.plan(fit, 1e23).draws["N"], rtol=1e-3)
 
 
-@pytest.mark.parametrize("options", [{"budget": -1.0}, {"budget": float("nan")}, {"budget": 1e23, "serve_tokens": -1.0},
-                                     {"budget": 1e23, "unique_tokens": 0.0}, {"budget": 1e23, "unique_tokens": 1e3}])  # fmt: skip
+IMPOSSIBLE = [
+    {"budget": -1.0},
+    {"budget": float("nan")},
+    {"budget": 1e23, "serve_tokens": -1.0},
+    {"budget": 1e23, "unique_tokens": 0.0},
+    {"budget": 1e23, "unique_tokens": 1e3},
+]
+
+
+@pytest.mark.parametrize("options", IMPOSSIBLE)
 def test_what_cannot_be_planned_says_why(fit, options):
     with pytest.raises(js.PlanError) as error:
         js.plan(fit, **options)
@@ -64,7 +72,9 @@ def test_what_cannot_be_planned_says_why(fit, options):
 
 
 def test_laws_that_split_no_budget_are_refused():
-    runs = js.simulate("hestness", {"alpha": 10.0, "beta_g": -0.3, "gamma": 0.5}, {"m": np.geomspace(1e3, 1e7, 40)}, sd=0.005)
+    runs = js.simulate(
+        "hestness", {"alpha": 10.0, "beta_g": -0.3, "gamma": 0.5}, {"m": np.geomspace(1e3, 1e7, 40)}, sd=0.005
+    )
     fit = js.fit(runs, "hestness")
     assert fit.status.ok
     with pytest.raises(js.PlanError, match="hestness is a law of examples"):

@@ -202,7 +202,14 @@ def test_point_fit_is_at_scipys_optimum(runs):
         return 0.5 * np.sum((np.logaddexp.reduce(logs) - np.log(y)) ** 2)
 
     ours = cost([np.log(point["E"]), np.log(point["A"]), point["alpha"], np.log(point["B"]), point["beta"]])
-    starts = [(e, a, x, b, z) for e in (0.0, 1.0) for a in (4.0, 8.0) for x in (0.3, 0.6) for b in (5.0, 9.0) for z in (0.3, 0.6)]
+    starts = [
+        (e, a, x, b, z)
+        for e in (0.0, 1.0)
+        for a in (4.0, 8.0)
+        for x in (0.3, 0.6)
+        for b in (5.0, 9.0)
+        for z in (0.3, 0.6)
+    ]
     best = min(minimize(cost, s, method="BFGS", options={"gtol": 1e-10}).fun for s in starts)
     assert ours <= best * (1 + 1e-6)
 

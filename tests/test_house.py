@@ -11,7 +11,18 @@ PACKAGE = Path(__file__).resolve().parents[1] / "jaxscale"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # from which rooms a room may take, besides the foundations
-FOUNDATIONS = {"errors", "variables", "names", "meaning", "cells", "status", "runtime", "positive", "priors", "progress"}
+FOUNDATIONS = {
+    "errors",
+    "variables",
+    "names",
+    "meaning",
+    "cells",
+    "status",
+    "runtime",
+    "positive",
+    "priors",
+    "progress",
+}
 ALLOWED = {
     "laws": {"law"},
     "law": set(),

@@ -62,7 +62,12 @@ def test_density_by_hand():
     mean = 1.7 + 0.4 * np.exp(-0.3 * x) + 0.5 * np.exp(-0.35 * z)
     likelihood = stats.t(5.0, np.log(mean), 0.02).logpdf(lane["y"]).sum()
     prior = stats.halfnorm(scale=2.0).logpdf(1.7)
-    for name, median, spread in (("A_coordinate", 0.5, 1.0), ("B_coordinate", 0.5, 1.0), ("alpha", 0.3, 0.7), ("beta", 0.3, 0.7)):
+    for name, median, spread in (
+        ("A_coordinate", 0.5, 1.0),
+        ("B_coordinate", 0.5, 1.0),
+        ("alpha", 0.3, 0.7),
+        ("beta", 0.3, 0.7),
+    ):
         prior += stats.lognorm(spread, scale=median).logpdf(values[name])
     prior += stats.lognorm(1.6, scale=0.015).logpdf(0.02) + stats.lognorm(1.0, scale=8.0).logpdf(5.0)
     got, _ = log_density(model.numpyro, (lane,), {}, values | noise)

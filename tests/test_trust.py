@@ -58,13 +58,25 @@ def test_extrapolation_and_exclusions_are_said(runs):
 
 def test_backtest_holds_out_the_largest(runs):
     scores, points = forecasts(runs)
-    assert list(scores.columns) == ["law", "fold", "n_train", "n_test", "log_rmse", "crps", "coverage90", "elpd", "status"]
+    assert list(scores.columns) == [
+        "law",
+        "fold",
+        "n_train",
+        "n_test",
+        "log_rmse",
+        "crps",
+        "coverage90",
+        "elpd",
+        "status",
+    ]
     assert list(scores["n_train"]) == [32, 24, 16]
     compute = np.sort(6 * runs.table["params"] * runs.table["tokens"])
     held = points[points["fold"] == 0]
     np.testing.assert_allclose(np.sort(held["order"]), compute[-8:])
     assert scores.loc[0, "coverage90"] == pytest.approx(held["inside"].mean())
-    assert scores.loc[0, "log_rmse"] == pytest.approx(np.sqrt(np.mean(np.log(held["q50"] / held["observed"]) ** 2)), rel=1e-9)
+    assert scores.loc[0, "log_rmse"] == pytest.approx(
+        np.sqrt(np.mean(np.log(held["q50"] / held["observed"]) ** 2)), rel=1e-9
+    )
     assert 0 < scores.loc[0, "log_rmse"] < 0.05
     pd.testing.assert_frame_equal(js.backtest(runs, laws=["chinchilla"]), scores)
 

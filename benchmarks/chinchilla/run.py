@@ -130,11 +130,14 @@ def main() -> None:
     text = "# Chinchilla's runs, replicated\n\nWritten by `python benchmarks/chinchilla/run.py`.\n"
     for title, table in parts.items():
         rounded = table.map(lambda v: f"{v:.4g}" if isinstance(v, float) else str(v))
-        lines = ["| " + " | ".join(map(str, r)) + " |" for r in [rounded.columns, ["---"] * rounded.shape[1], *rounded.values]]
+        lines = [
+            "| " + " | ".join(map(str, r)) + " |"
+            for r in [rounded.columns, ["---"] * rounded.shape[1], *rounded.values]
+        ]
         text += f"\n## {title}\n\n" + "\n".join(lines) + "\n"
     (HERE / "results.md").write_text(text)
     print(text)
-    # picture(next(iter(parts.values())))
+    picture(next(iter(parts.values())))
 
 
 def picture(table: pd.DataFrame) -> None:
@@ -150,7 +153,8 @@ def picture(table: pd.DataFrame) -> None:
          "remark": "all 245 runs, default settings"},
         {"label": "Huber 1e-3, five runs removed by hand", "q50": hand.loc["Huber 1e-3", "q50"], "remark": "240 runs"},
     ]  # fmt: skip
-    figure = plots.comparison(rows, title="Compute-optimal size at Chinchilla's budget (5.76e23 FLOP), billions of parameters")
+    scaled = [r | {k: r[k] * 1e9 for k in ("q05", "q50", "q95") if k in r} for r in rows]
+    figure = plots.comparison(scaled, xlabel="compute-optimal parameters at Chinchilla's budget (5.76e23 FLOP)")
     IMAGE.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(IMAGE)
 

@@ -44,12 +44,19 @@ def replicate() -> Section:
          "optima found": f"{sum(f.status.ok for f in fits.values())} of {len(fits)}", "ours above theirs by > 1e-4":
          int((ours - theirs.rectified_rmsd_log > 1e-4).sum())},
         {"law": "hestness (vanilla)", "mean log-RMSD, published": theirs.vanilla_rmsd_log.mean(), "ours": plain.mean(),
-         "optima found": f"{sum(f.status.ok for f in vanilla.values())} of {len(vanilla)}", "ours above theirs by > 1e-4":
+         "optima found": f"{sum(f.status.ok for f in vanilla.values())} of {len(vanilla)}",
+         "ours above theirs by > 1e-4":
          int((plain - theirs.vanilla_rmsd_log > 1e-4).sum())},
     ]  # fmt: skip
     gpt2 = fits["gpt2"].point
     pairs = ", ".join(f"{p} {gpt2[p]:.4g} ({v:.4g})" for p, v in GPT2.items())
     section.remarks.append(f"gpt2, ours (the catalogue's): {pairs}.")
+    worse = [m for m in plain.index if plain[m] - theirs.vanilla_rmsd_log[m] > 1e-4]
+    section.remarks += [
+        f"hestness on {m}: ours {plain[m]:.4f} with gamma = {vanilla[m].point['gamma']:.2g}, published "
+        f"{theirs.vanilla_rmsd_log[m]:.4f}. Our floor is held at zero or more; a negative one bends the curve closer."
+        for m in worse
+    ]
     section.remarks += missing(fits, "rectified_ft") + missing(vanilla, "hestness")
     section.remarks += posteriors(tables)
     return section

@@ -35,5 +35,7 @@ def get_cost(spec: str | Cost) -> Cost:
     if isinstance(spec, Cost):
         return spec
     if spec not in COSTS:
-        raise ConfigError(f"no cost model is called {spec!r}; there are {', '.join(COSTS)}, or a jaxscale.decide.cost.Cost")
+        raise ConfigError(
+            f"no cost model is called {spec!r}; there are {', '.join(COSTS)}, or a jaxscale.decide.cost.Cost"
+        )
     return COSTS[spec]

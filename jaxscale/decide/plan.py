@@ -49,13 +49,10 @@ class Plan:
 
     def valley(self, tolerance: float = FLAT) -> dict[str, float]:
         """Sizes whose expected loss is within `tolerance` (relative) of the best: N_low, N_high, D_low, D_high."""
-        flat = self.profile[self.profile["loss_mean"] <= (1.0 + tolerance) * self.profile["loss_mean"].min()]
-        return {
-            "N_low": float(flat["N"].min()),
-            "N_high": float(flat["N"].max()),
-            "D_low": float(flat["D"].min()),
-            "D_high": float(flat["D"].max()),
-        }
+        expected = self.profile["loss_mean"].to_numpy()
+        flat = expected <= (1.0 + tolerance) * expected.min()
+        n, d = self.profile["N"].to_numpy()[flat], self.profile["D"].to_numpy()[flat]
+        return {"N_low": n.min(), "N_high": n.max(), "D_low": d.min(), "D_high": d.max()}
 
 
 def plan(
@@ -83,12 +80,12 @@ def plan(
     draws |= {s: v for s, v in search.inputs(n).items() if s not in draws}
     draws |= {"loss": loss, "cost": search.cost.of(n, d, search.serve_tokens)}
     profile, curves = search.profile(n)
-    best = int(np.argmin(profile["loss_mean"]))
+    best = int(np.argmin(profile["loss_mean"].to_numpy()))
     regret = curves[:, best] - loss
     recommended = {
-        "N": float(profile["N"][best]),
-        "D": float(profile["D"][best]),
-        "loss": float(profile["loss_mean"][best]),
+        "N": profile["N"].to_numpy()[best],
+        "D": profile["D"].to_numpy()[best],
+        "loss": profile["loss_mean"].to_numpy()[best],
         "regret_q95": float(np.quantile(regret, 0.95)),
     }
     return Plan(search.budget, draws, recommended, profile, tuple(search.notes(n)))
@@ -222,17 +219,21 @@ class _Search:
         said = []
         data = self.fit.data["constant_data"].to_dataset()
         seen = {s: data[s].to_numpy() for s in self.fit.law.inputs}
-        times = self.budget / training_compute(self.fit.law.by_column(seen)).max()
+        compute = training_compute(self.fit.law.by_column(seen))
+        assert compute is not None  # laws of parameters and tokens have it
+        times = self.budget / float(compute.max())
         if times > FAR:
             said.append(
-                f"The budget is {times:.0f} times the compute of the largest run; the interval believes the law that far."
+                f"The budget is {times:.0f} times the compute of the largest run; "
+                "the interval believes the law that far."
             )
         if self.serve_tokens:
             said.append(f"The budget covers training and serving {self.serve_tokens:.3g} tokens.")
         if self.unique_tokens is not None:
             capped = float(np.mean(optimum < self.low * 1.01))
-            said.append(f"Tokens are capped at {self.unique_tokens:.3g}; the cap binds in {capped:.0%} of the posterior.")
+            said.append(
+                f"Tokens are capped at {self.unique_tokens:.3g}; the cap binds in {capped:.0%} of the posterior."
+            )
         if not self.fit.has_draws:
             said.append("A point fit: one optimum, no interval.")
         return said
-

@@ -1,7 +1,6 @@
-"""The cascade: point, importance sampling, HMC, longer HMC, NUTS, refusal; each step gated, all over lanes.
+"""The cascade: point, importance sampling, HMC, longer HMC, more importance sampling, NUTS, refusal.
 
-Each stage takes the lanes that are still open, packed into programs of a fixed number of lanes, so a
-few hard tables cost only themselves.
+Each step is gated, and all of it runs over lanes, packed into programs of a fixed number of lanes.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import numpy as np
 from jaxscale import diagnose
 from jaxscale.batch import LANES, Lane, stack
 from jaxscale.infer import hmc, nuts
-from jaxscale.infer.importance import Proposal, importance, resample
+from jaxscale.infer.importance import Proposal, importance, importance_many, resample
 from jaxscale.infer.point import CONVERGED, Point, find_point
 from jaxscale.model import Model
 from jaxscale.status import Health, Status
@@ -52,7 +51,7 @@ class Outcome:
     Attributes:
         point: the mode.
         u: (chains, draws, size) draws; None where there are none.
-        log_weight: (draws,) of importance sampling, before resampling; else None.
+        energy, diverging: (chains, draws) of HMC and NUTS; else None.
         health: the numbers of the gate.
         status: the gate's answer.
         stages: each stage tried, with what it failed on.
@@ -84,6 +83,7 @@ def programs(model: Model) -> dict[str, Any]:
     return {
         "point": jax.jit(jax.vmap(functools.partial(find_point, model))),
         "importance": jax.jit(jax.vmap(functools.partial(importance, model))),
+        "importance_many": jax.jit(jax.vmap(functools.partial(importance_many, model))),
         "chains": jax.jit(jax.vmap(chains)),
         "block": jax.jit(jax.vmap(block, in_axes=(0, 0, 0, 0, 0, None, None, None))),
         "parameters": jax.jit(jax.vmap(parameters, in_axes=(0, None))),
@@ -169,12 +169,7 @@ def _sample_chunk(
     point = run["point"](packed, run["split"](key, 0))
     say("importance sampling")
     proposal = run["importance"](packed, point, run["split"](key, 1))
-    _, pareto_k = diagnose.psis(np.asarray(proposal.log_weight))
-    weight_ess = diagnose.importance_ess(np.asarray(proposal.log_weight))
-    outcomes = [
-        _from_weights(jax.tree.map(lambda a, i=i: np.asarray(a[i]), (point, proposal)), pareto_k[i], weight_ess[i], keys[i])
-        for i in range(len(lanes))
-    ]
+    outcomes = [_from_weights(_lane(point, i), _lane(proposal, i), keys[i], draws) for i in range(len(lanes))]
     if method == "importance":
         return outcomes
     if method in ("auto", "hmc"):
@@ -192,22 +187,49 @@ def _sample_chunk(
             o if o.status.ok else _thinned(_from_chains(o, "longer HMC", *(b[i] for b in blocks)))
             for i, o in enumerate(outcomes)
         ]
-    if method in ("auto", "nuts"):
-        for i, outcome in enumerate(outcomes):
-            if method == "nuts" or not outcome.status.ok:
-                say("NUTS")
-                outcomes[i] = _nuts(model, lanes[i], centre=proposal.centre[i], factor=proposal.factor[i],
-                                    proposal=jax.tree.map(lambda a, i=i: a[i], proposal), outcome=outcome,
-                                    key=keys[i], draws=draws)  # fmt: skip
+    if method == "auto" and not all(o.status.ok for o in outcomes):
+        say("more importance sampling on what has not converged")
+        many = run["importance_many"](packed, proposal.centre, proposal.factor, run["split"](key, 7))
+        outcomes = [
+            o if o.status.ok else _from_weights(o.point, _lane(many, i), keys[i], draws, before=o)
+            for i, o in enumerate(outcomes)
+        ]
+    for i, outcome in enumerate(outcomes):
+        if method == "nuts":
+            say("NUTS")
+            outcomes[i] = _nuts(model, lanes[i], _lane(proposal, i), outcome, keys[i], draws)
+        elif method == "auto" and not outcome.status.ok:
+            say("NUTS on what has not converged")
+            outcomes[i] = _thinned(_nuts(model, lanes[i], _lane(proposal, i), outcome, keys[i], LONGER * draws))
     return outcomes
 
 
-def _from_weights(found: tuple[Point, Proposal], pareto_k: float, ess: float, key: jax.Array) -> Outcome:
+def _lane(tree: Any, i: int) -> Any:
+    """One lane of arrays with a lane axis, in NumPy."""
+    return jax.tree.map(lambda a: np.asarray(a[i]), tree)
+
+
+def _from_weights(
+    point: Point, proposal: Proposal, key: jax.Array, draws: int, before: Outcome | None = None
+) -> Outcome:
     """Importance sampling's answer, resampled to plain draws of one chain."""
-    point, proposal = found
-    health = Health("importance", pareto_k=float(pareto_k), ess_weights=float(ess), finite=bool(np.isfinite(point.u).all()))
-    u = np.asarray(resample(jax.tree.map(jnp.asarray, proposal), jax.random.fold_in(key, 9), len(proposal.u)))[None]
-    return Outcome(point, u, None, None, health, health.status())
+    log_weight, pareto_k = diagnose.psis(proposal.log_weight)
+    health = Health(
+        "importance",
+        pareto_k=float(pareto_k),
+        ess_weights=float(diagnose.importance_ess(proposal.log_weight)),
+        finite=bool(np.isfinite(point.u).all()),
+    )
+    smoothed = jax.tree.map(jnp.asarray, proposal._replace(log_weight=np.nan_to_num(log_weight, nan=0.0, neginf=-1e30)))
+    u = np.asarray(resample(smoothed, jax.random.fold_in(key, 9), draws))[None]
+    return Outcome(point, u, None, None, health, health.status(), _stages(before))
+
+
+def _stages(before: Outcome | None) -> tuple[str, ...]:
+    """What was tried before, with what each stage failed on."""
+    if before is None:
+        return ()
+    return (*before.stages, f"{before.health.method}: {', '.join(before.health.failures) or 'passed'}")
 
 
 def _run_blocks(run, packed, centre, factor, state, key, schedule: Schedule, draws: int) -> list[np.ndarray]:
@@ -217,13 +239,10 @@ def _run_blocks(run, packed, centre, factor, state, key, schedule: Schedule, dra
     kept = []
     for i in range(schedule.warm_up + count):
         adapt = jnp.asarray(i < schedule.warm_up)
-        state, block = run["block"](
-            packed, centre, factor, state, run["split"](key, i), leapfrogs, largest, adapt
-        )
+        state, block = run["block"](packed, centre, factor, state, run["split"](key, i), leapfrogs, largest, adapt)
         if i >= schedule.warm_up:
             kept.append(block)
-    joined = [np.concatenate([np.asarray(getattr(b, f)) for b in kept], axis=2) for f in ("u", "energy", "diverging")]
-    return joined
+    return [np.concatenate([np.asarray(getattr(b, f)) for b in kept], axis=2) for f in ("u", "energy", "diverging")]
 
 
 def _whiten_by_draws(u: np.ndarray, centre: jax.Array, factor: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -251,11 +270,9 @@ def _from_chains(before: Outcome, method: str, u: np.ndarray, energy: np.ndarray
         pareto_k=before.health.pareto_k,
         finite=finite,
     )
-    stage = f"{before.health.method}: {', '.join(before.health.failures) or 'passed'}"
     return replace(
-        before, u=u, energy=energy, diverging=diverging, health=health, status=health.status(),
-        stages=(*before.stages, stage),
-    )  # fmt: skip
+        before, u=u, energy=energy, diverging=diverging, health=health, status=health.status(), stages=_stages(before)
+    )
 
 
 def _thinned(outcome: Outcome) -> Outcome:
@@ -269,10 +286,12 @@ def _thinned(outcome: Outcome) -> Outcome:
     )
 
 
-def _nuts(model, lane, *, centre, factor, proposal, outcome, key, draws) -> Outcome:
+def _nuts(model: Model, lane: Lane, proposal: Proposal, outcome: Outcome, key: jax.Array, draws: int) -> Outcome:
+    """NUTS on one lane, whitened and started by importance sampling."""
+    lane, proposal = jax.tree.map(jnp.asarray, (lane, proposal))
     start = resample(proposal, jax.random.fold_in(key, 5), nuts.CHAINS)
-    lane = jax.tree.map(jnp.asarray, lane)
-    found = nuts.run_nuts(model, lane, centre, factor, start, jax.random.fold_in(key, 6), -(-draws // nuts.CHAINS))
+    each = -(-draws // nuts.CHAINS)
+    found = nuts.run_nuts(model, lane, proposal.centre, proposal.factor, start, jax.random.fold_in(key, 6), each)
     return _from_chains(outcome, "NUTS", found["u"], found["energy"], found["diverging"])
 
 

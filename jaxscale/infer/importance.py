@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,12 +14,14 @@ from jaxscale.model import Model
 
 DRAWS = 1000
 ROUNDS = 4
+MANY = 20_000  # of one round from settled moments, where chains have failed
+CHUNK = 100  # of draws at a time, so that the temporaries (chunk x rows) stay in the cache
 DF = 7.0
 LEAST_PRECISION = 1e-2  # in coordinates of order one: no prior of ours is wider than 10
 
 
 class Proposal(NamedTuple):
-    """Weighted draws, and the moments by which samplers whiten.
+    """Weighted draws, and the moments by which samplers whiten; of JAX inside the engine, of NumPy outside.
 
     Attributes:
         u: (DRAWS, size) draws of the last round.
@@ -28,10 +30,10 @@ class Proposal(NamedTuple):
         factor: (size, size) lower triangular, covariance = factor factor'.
     """
 
-    u: jax.Array
-    log_weight: jax.Array
-    centre: jax.Array
-    factor: jax.Array
+    u: Any
+    log_weight: Any
+    centre: Any
+    factor: Any
 
 
 def laplace_factor(hessian: jax.Array) -> jax.Array:
@@ -48,30 +50,41 @@ def importance(model: Model, lane: Lane, point: Point, key: jax.Array) -> Propos
 
     def round_(carry, key):
         centre, factor, *_ = carry
-        normal, chi2 = jax.random.split(key)
-        stretch = jnp.sqrt(DF / (2.0 * jax.random.gamma(chi2, DF / 2.0, (DRAWS, 1))))
-        z = jax.random.normal(normal, (DRAWS, size)) * stretch
-        u = centre[None, :] + z @ factor.T
-        # a map over draws by chunks keeps the temporaries (chunk x rows) in the cache
-        log_p = jax.lax.map(lambda v: model.log_density(v, lane), u, batch_size=100)
-        log_q = _t_log_density(z) - jnp.sum(jnp.log(jnp.abs(jnp.diag(factor))))
-        log_weight = jnp.where(jnp.isfinite(log_p), log_p - log_q, -jnp.inf)
-        truncated = jnp.minimum(jax.nn.log_softmax(log_weight), -0.5 * jnp.log(float(DRAWS)))
-        weight = jax.nn.softmax(truncated)
-        new_centre = weight @ u
-        away = u - new_centre[None, :]
-        new_factor = jnp.linalg.cholesky(away.T @ (weight[:, None] * away))
-        usable = jnp.all(jnp.isfinite(new_factor)) & jnp.all(jnp.diag(new_factor) > 1e-9)
-        return (
-            jnp.where(usable, new_centre, centre),
-            jnp.where(usable, new_factor, factor),
-            u,
-            log_weight,
-        ), None
+        u, log_weight = _weighed(model, lane, centre, factor, key, DRAWS)
+        centre, factor = _moments(u, log_weight, centre, factor)
+        return (centre, factor, u, log_weight), None
 
     begin = (point.u, factor, jnp.zeros((DRAWS, size)), jnp.zeros(DRAWS))
     (centre, factor, u, log_weight), _ = jax.lax.scan(round_, begin, jax.random.split(key, ROUNDS))
     return Proposal(u, log_weight, centre, factor)
+
+
+def importance_many(model: Model, lane: Lane, centre: jax.Array, factor: jax.Array, key: jax.Array) -> Proposal:
+    """One round of MANY draws from given moments: what chains cannot walk, weights may still cover."""
+    u, log_weight = _weighed(model, lane, centre, factor, key, MANY)
+    return Proposal(u, log_weight, centre, factor)
+
+
+def _weighed(model: Model, lane: Lane, centre: jax.Array, factor: jax.Array, key: jax.Array, count: int):
+    """Draws of the Student-t, and their log weights."""
+    normal, chi2 = jax.random.split(key)
+    stretch = jnp.sqrt(DF / (2.0 * jax.random.gamma(chi2, DF / 2.0, (count, 1))))
+    z = jax.random.normal(normal, (count, model.size)) * stretch
+    u = centre[None, :] + z @ factor.T
+    log_p = jax.lax.map(lambda v: model.log_density(v, lane), u, batch_size=CHUNK)
+    log_q = _t_log_density(z) - jnp.sum(jnp.log(jnp.abs(jnp.diag(factor))))
+    return u, jnp.where(jnp.isfinite(log_p), log_p - log_q, -jnp.inf)
+
+
+def _moments(u: jax.Array, log_weight: jax.Array, centre: jax.Array, factor: jax.Array):
+    """Moments under truncated weights (Ionides 2008); the old ones where these are of no use."""
+    truncated = jnp.minimum(jax.nn.log_softmax(log_weight), -0.5 * jnp.log(float(u.shape[0])))
+    weight = jax.nn.softmax(truncated)
+    new_centre = weight @ u
+    away = u - new_centre[None, :]
+    new_factor = jnp.linalg.cholesky(away.T @ (weight[:, None] * away))
+    usable = jnp.all(jnp.isfinite(new_factor)) & jnp.all(jnp.diag(new_factor) > 1e-9)
+    return jnp.where(usable, new_centre, centre), jnp.where(usable, new_factor, factor)
 
 
 def _t_log_density(z: jax.Array) -> jax.Array:

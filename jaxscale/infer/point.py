@@ -8,7 +8,7 @@ result does not depend on whether a sum or a mean is minimised.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,7 @@ LEAST_CURVATURE = 1e-7  # relative to the largest: flatter directions are walked
 
 
 class Point(NamedTuple):
-    """The best point of one lane.
+    """The best point of one lane; arrays of JAX inside the engine, of NumPy outside.
 
     Attributes:
         u: (size,) flat vector.
@@ -38,12 +38,12 @@ class Point(NamedTuple):
         second: () objective of the second basin minus the best one; inf where there is none.
     """
 
-    u: jax.Array
-    objective: jax.Array
-    hessian: jax.Array
-    decrement: jax.Array
-    in_best: jax.Array
-    second: jax.Array
+    u: Any
+    objective: Any
+    hessian: Any
+    decrement: Any
+    in_best: Any
+    second: Any
 
 
 def find_point(model: Model, lane: Lane, key: jax.Array) -> Point:

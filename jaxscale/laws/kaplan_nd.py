@@ -15,7 +15,12 @@ from jaxscale.law import LOSS, PARAMS, TOKENS, Paper, exponent, law, preset, ter
     source=Paper("Kaplan et al. 2020", arxiv="2001.08361", where="eq. 1.5, table 2"),
     published={
         "kaplan2020": preset(
-            "secondary", Nc=6.4e13, aN=0.076, Dc=1.8e13, aD=0.103, note="WebText2; not the values of the univariate fits"
+            "secondary",
+            Nc=6.4e13,
+            aN=0.076,
+            Dc=1.8e13,
+            aD=0.103,
+            note="WebText2; not the values of the univariate fits",
         )
     },
     decides="N, D",

@@ -79,7 +79,9 @@ def forecasts(
     runs, law = as_runs(runs), get_law(law)
     model = Model(law, get_noise(noise, law.response))
     if not model.noise.bayesian:
-        raise ConfigError(f"noise {model.noise.name!r} has no predictive distribution to score; use student_t or normal")
+        raise ConfigError(
+            f"noise {model.noise.name!r} has no predictive distribution to score; use student_t or normal"
+        )
     table = table_of(runs, law)
     order = _order(table, law)
     folds = _folds(order, hold_out)
@@ -123,13 +125,14 @@ def _folds(order: np.ndarray, hold_out: float) -> list[tuple[np.ndarray, np.ndar
 def _outcomes(model: Model, table: Table, folds: list, seed: int, say: Any) -> list[tuple]:
     """Posterior of each fold's training runs; all folds are lanes of one program."""
     refused = [refusal(table.take(train), model.law) for train, _ in folds]
-    lanes = [_train_lane(model, table, train) for train, _ in folds]
-    open_ = [i for i, r in enumerate(refused) if r is None]
+    open_ = [i for i, status in enumerate(refused) if status is None]
+    lanes = [_train_lane(model, table, folds[i][0]) for i in open_]
     keys = [key_of(seed, f"backtest {i}") for i in open_]
-    found = cascade.sample(model, [lanes[i] for i in open_], keys, draws=DRAWS, say=say) if open_ else []
+    found = cascade.sample(model, lanes, keys, draws=DRAWS, say=say) if open_ else []
     by_fold = dict(zip(open_, found, strict=True))
     return [
-        (*fold, by_fold[i] if i in by_fold else cascade.nothing(model, refused[i])) for i, fold in enumerate(folds)
+        (*folds[i], by_fold[i] if status is None else cascade.nothing(model, status))
+        for i, status in enumerate(refused)
     ]
 
 

@@ -78,17 +78,21 @@ def doctor(runs: Runs | Any, law: str | Law | None = None, budget: float | None 
     return sorted(found, key=lambda f: rank[f.level])
 
 
+def _warning(code: str, message: str, fix: str) -> Finding:
+    return Finding("warning", code, message, fix)
+
+
 def _size(table: Table, law: Law) -> list[Finding]:
     per_parameter = len(table) / len(law.free)
     if per_parameter >= FEW_RUNS:
         return []
     return [
-        Finding(
-            "warning", "few_runs",
+        _warning(
+            "few_runs",
             f"{len(table)} runs for {len(law.free)} parameters: the priors will weigh in the answer.",
             f"Aim for {int(np.ceil(FEW_RUNS * len(law.free)))} runs or more; small ones count.",
         )
-    ]  # fmt: skip
+    ]
 
 
 def _spread(table: Table, law: Law) -> list[Finding]:
@@ -99,20 +103,21 @@ def _spread(table: Table, law: Law) -> list[Finding]:
         decades = float(np.ptp(logs))
         if 1 < levels < LEVELS:
             found.append(
-                Finding(
-                    "warning", "few_levels",
-                    f"{name} has {levels} distinct values: a floor and an exponent fit such data together in many ways, "
-                    "and forecasts beyond it will be wide.",
+                _warning(
+                    "few_levels",
+                    f"{name} has {levels} distinct values: a floor and an exponent fit such data together in many "
+                    "ways, and forecasts beyond it will be wide.",
                     f"Add runs at other values, such as {10 ** (logs[0] - 0.5):.2g} and {10 ** (logs[-1] + 0.5):.2g}.",
-                )  # fmt: skip
+                )
             )
         elif levels > 1 and decades < REACH:
             found.append(
-                Finding(
-                    "warning", "narrow",
-                    f"{name} spans a factor of {10**decades:.1f}: its exponent is seen over {decades:.1f} decades only.",
+                _warning(
+                    "narrow",
+                    f"{name} spans a factor of {10**decades:.1f}: its exponent is seen over {decades:.1f} decades "
+                    "only.",
                     f"Extend it to a factor of ten, say down to {10 ** (logs[-1] - 1):.2g}.",
-                )  # fmt: skip
+                )
             )
     return found
 
@@ -126,13 +131,13 @@ def _collinear(table: Table, law: Law) -> list[Finding]:
         if inflation > INFLATION and refusal(table, law) is None:
             first = next(iter(law.inputs))
             found.append(
-                Finding(
-                    "warning", "collinear",
+                _warning(
+                    "collinear",
                     f"{symbol} follows {first} closely (variance inflation {inflation:.0f}, leaving the line by "
                     f"{100 * off:.0f} %): their exponents trade off, and the best split of compute with them.",
                     f"Add runs whose ratio of {symbol} to {first} is 5 times higher or lower than now.",
                 )
-            )  # fmt: skip
+            )
     return found
 
 
@@ -152,19 +157,21 @@ def _outliers(runs: Runs, table: Table, law: Law) -> list[Finding]:
     far = far[np.argsort(-np.abs(residual[far]))]
     percent = model.noise.on == "log"
     named = [
-        f"{runs.label(int(i))} ({100 * np.expm1(residual[i]):+.0f} %)" if percent else f"{runs.label(int(i))} ({residual[i]:+.3g})"
+        f"{runs.label(int(i))} ({100 * np.expm1(residual[i]):+.0f} %)"
+        if percent
+        else f"{runs.label(int(i))} ({residual[i]:+.3g})"
         for i in far[:MOST_NAMED]
     ]
     more = f" and {len(far) - MOST_NAMED} more" if len(far) > MOST_NAMED else ""
     return [
-        Finding(
-            "warning", "outliers",
+        _warning(
+            "outliers",
             f"{len(far)} of {len(table)} runs lie more than {OUTLYING:.0f} robust standard deviations "
-            f"({scale:.2g}) from the law, the farthest first: {', '.join(named)}{more}. Student-t noise keeps them from "
-            "moving the fit; least squares would follow them.",
+            f"({scale:.2g}) from the law, the farthest first: {', '.join(named)}{more}. Student-t noise keeps them "
+            "from moving the fit; least squares would follow them.",
             "Look at their logs. If a run is broken, exclude it with a reason: --exclude QUERY --reason TEXT.",
         )
-    ]  # fmt: skip
+    ]
 
 
 def _extrapolation(table: Table, law: Law, budget: float) -> list[Finding]:
@@ -177,9 +184,10 @@ def _extrapolation(table: Table, law: Law, budget: float) -> list[Finding]:
     if times <= FAR:
         return [Finding("note", "extrapolation", text)]
     return [
-        Finding(
-            "warning", "extrapolation",
+        _warning(
+            "extrapolation",
             f"{text} Intervals believe the law that far, and laws drift.",
-            f"A run at {largest * np.sqrt(times):.2g} FLOP would halve the distance; `jaxscale backtest` shows the record so far.",
+            f"A run at {largest * np.sqrt(times):.2g} FLOP would halve the distance; "
+            "`jaxscale backtest` shows the record so far.",
         )
-    ]  # fmt: skip
+    ]
