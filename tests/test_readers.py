@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from malformed import KINDS, VARIANTS, Malformed, cases, good, text
+from tests.malformed import KINDS, VARIANTS, Malformed, cases, good, text
 
 from jaxscale.errors import MOST_PROBLEMS, ConfigError, DataError
 from jaxscale.names import distance, nearest
