@@ -51,7 +51,7 @@ def replicate() -> Section:
     gpt2 = fits["gpt2"].point
     pairs = ", ".join(f"{p} {gpt2[p]:.4g} ({v:.4g})" for p, v in GPT2.items())
     section.remarks.append(f"gpt2, ours (the catalogue's): {pairs}.")
-    worse = [m for m in plain.index if plain[m] - theirs.vanilla_rmsd_log[m] > 1e-4]
+    worse = [m for m in vanilla if plain[m] - theirs.vanilla_rmsd_log[m] > 1e-4]
     section.remarks += [
         f"hestness on {m}: ours {plain[m]:.4f} with gamma = {vanilla[m].point['gamma']:.2g}, published "
         f"{theirs.vanilla_rmsd_log[m]:.4f}. Our floor is held at zero or more; a negative one bends the curve closer."
