@@ -137,7 +137,8 @@ class Law:
         return f"Law({self.name}: {self.formula})"
 
     def __reduce__(self) -> Any:
-        return get_law, (self.name if self.name in _registry() else self.file,)
+        ours = Path(__file__).parent in Path(self.file).parents
+        return _unpickled, (self.name if ours else self.file, dict(self.priors))
 
     @cached_property
     def free(self) -> tuple[str, ...]:
@@ -186,6 +187,10 @@ def _needs(prior: Prior | float) -> frozenset[str]:
 
 def _double(value: Any) -> Any:
     return value if isinstance(value, Tracer) else np.asarray(value, dtype=np.float64)
+
+
+def _unpickled(name_or_file: str, priors: Mapping[str, Prior | float]) -> Law:
+    return dataclasses.replace(get_law(name_or_file), priors=priors)
 
 
 _LAWS: dict[str, Law] = {}

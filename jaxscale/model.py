@@ -113,12 +113,12 @@ class Model:
         u = [s.bijector.back(jnp.asarray(coordinates[s.name])) for s in self.sites]
         if self.amounts:
             last, *broken = self.amounts
-            rest = sum(coordinates[self.sites[i].name] for i in self.amounts)
-            u[last] = jnp.log(rest)
-            for i in broken:
+            rest = coordinates[self.sites[last].name]
+            for i in reversed(broken):  # adding up from the end, where a small floor keeps its digits
                 amount = coordinates[self.sites[i].name]
-                rest = rest - amount
                 u[i] = jnp.log(amount) - jnp.log(rest)
+                rest = rest + amount
+            u[last] = jnp.log(rest)
         return jnp.stack(u)
 
     def parameters(self, coordinates: Mapping[str, Any], lane: Lane) -> dict[str, Any]:

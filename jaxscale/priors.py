@@ -50,6 +50,7 @@ class Prior:
         bijector: name of the map from the real line to the coordinate.
         scaled: the coordinate is relative to the response's scale.
         powers: the parameter is the coordinate times the product of centre(input)**power.
+        beside: name of the parameter that stands beside the input: Dl in B / (Dl + D^beta).
         root: name of the exponent that the parameter stands under: A in (A / N)^alpha.
         sign: -1 for parameters that a paper writes as negative.
         above: the parameter lies between this other parameter and `below`.
@@ -60,6 +61,7 @@ class Prior:
     bijector: str
     scaled: bool = False
     powers: Mapping[str, Exponent] = field(default_factory=dict)
+    beside: str | None = None
     root: str | None = None
     sign: float = 1.0
     above: str | None = None
@@ -69,7 +71,7 @@ class Prior:
     def needs(self) -> frozenset[str]:
         """Names of the parameters from which this one is computed."""
         names = [p.lstrip("-") for p in self.powers.values() if isinstance(p, str)]
-        return frozenset(names + [n for n in (self.root, self.above) if n])
+        return frozenset(names + [n for n in (self.beside, self.root, self.above) if n])
 
     def _centre(self, params: Mapping[str, Any], log_centre: Mapping[str, Any]) -> Any:
         total = 0.0
@@ -78,7 +80,7 @@ class Prior:
                 value = params[power.lstrip("-")]
                 power = -value if power.startswith("-") else value
             total = total + power * log_centre[symbol]
-        return jnp.exp(total)
+        return jnp.exp(total) + (params[self.beside] if self.beside else 0.0)
 
     def parameter(self, coordinate: Any, params: Mapping[str, Any], log_centre: Mapping[str, Any], scale: Any) -> Any:
         """The paper's parameter at this coordinate, other parameters being known."""
@@ -154,6 +156,7 @@ def term(
     *,
     median: float = 0.5,
     spread: float = 1.0,
+    beside: str | None = None,
     root: bool = False,
     sign: float = 1.0,
 ) -> Prior:
@@ -161,7 +164,8 @@ def term(
 
     `term("N", "alpha")` is a prior on A * N0^-alpha, for the term A / N^alpha, in units of the
     response's scale; `term({"C": "eta", "M": "-eta"})` on a * C0^-eta * M0^eta. With `root` the
-    coefficient stands under the power too, (A / N)^alpha, and the prior is on (A / N0)^alpha.
+    coefficient stands under the power too, (A / N)^alpha, and the prior is on (A / N0)^alpha. `beside`
+    names a parameter added to the power, B / (Dl + D^beta), and the prior is on B / (Dl + D0^beta).
     By default log-normal, 90 % between 0.1 and 2.6.
     """
     powers = {inputs: power} if isinstance(inputs, str) else dict(inputs)
@@ -173,6 +177,7 @@ def term(
         "exp",
         scaled=True,
         powers=dict.fromkeys(powers, 1.0) if root else {k: p for k, p in powers.items() if p is not None},
+        beside=beside,
         root=law_power if isinstance(law_power, str) else None,
         sign=sign,
     )

@@ -19,11 +19,12 @@ from jaxscale.model import Model
 from jaxscale.noise import LeastSquares
 
 LM_STEPS = 60
-NEWTON_STEPS = 40
+NEWTON_STEPS = 60
+DONE = 1e-8  # of the decrement: the next step would be rounding
 SAME_BASIN = 1e-3  # of log density, or of the loss in its unit
 CONVERGED = 1e-3  # Newton decrement: the step left, in posterior standard deviations
 LARGEST_STEP = 2.0
-LEAST_CURVATURE = 1e-7  # relative to the largest: flatter directions are walked as if this curved
+LEAST_CURVATURE = 1e-12  # relative to the largest: flatter directions are walked as if this curved
 
 
 class Point(NamedTuple):
@@ -133,19 +134,22 @@ def _newton(objective: Callable[[jax.Array], jax.Array], u: jax.Array):
         curvature, axes = jnp.linalg.eigh(hessian)
         return hessian, curvature, axes, axes.T @ jnp.nan_to_num(slope(u))
 
-    def step(carry, _):
-        u, value, damping, _, _ = carry
+    def step(carry):
+        count, u, value, damping, _, _ = carry
         hessian, curvature, axes, along = parts(u)
         steep = jnp.maximum(jnp.abs(curvature), LEAST_CURVATURE * jnp.max(jnp.abs(curvature)))
         left = jnp.sqrt(jnp.sum(along * along / steep))
         move = jnp.clip(-(axes @ (along / (steep + damping))), -LARGEST_STEP, LARGEST_STEP)
         new = objective(u + move)
         better = new < value
-        damping = jnp.clip(jnp.where(better, damping * 0.2, damping * 8.0), 1e-9, 1e9)
-        report = (jnp.where(better, u + move, u), jnp.where(better, new, value), damping, hessian, left)
-        return report, None
+        damping = jnp.clip(jnp.where(better, damping * 0.2, damping * 8.0), 1e-12, 1e9)
+        u, value = jnp.where(better, u + move, u), jnp.where(better, new, value)
+        return count + 1, u, value, damping, hessian, left
 
-    begin = (u, objective(u), jnp.asarray(1.0), jnp.eye(u.shape[0]), jnp.asarray(jnp.inf))
+    def unfinished(carry):
+        return (carry[0] < NEWTON_STEPS) & (carry[-1] > DONE)
+
+    begin = (0, u, objective(u), jnp.asarray(1.0), jnp.eye(u.shape[0]), jnp.asarray(jnp.inf))
     # the last step's Hessian and decrement are those of the point it started from: at convergence the same
-    (u, value, _, hessian, left), _ = jax.lax.scan(step, begin, None, length=NEWTON_STEPS)
+    _, u, value, _, hessian, left = jax.lax.while_loop(unfinished, step, begin)
     return u, value, hessian, left

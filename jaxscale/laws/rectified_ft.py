@@ -8,7 +8,7 @@ from jaxscale.law import EXAMPLES, LOSS, Paper, exponent, floor, law, relative, 
     response=LOSS,
     priors={
         "E": floor(),
-        "B": term("D", "beta", median=1.0),
+        "B": term("D", "beta", beside="Dl", median=1.0),
         "Dl": relative("D", "beta"),
         "beta": exponent(median=0.5),
     },
