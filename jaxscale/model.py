@@ -7,7 +7,7 @@ flat vector u and a lane (see batch.py), so that vmap gives batches.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -166,6 +166,14 @@ class Model:
 
     def log_density(self, u: jax.Array, lane: Lane) -> jax.Array:
         """Log posterior density of the flat vector, up to a constant; () float."""
+        return self._traced_once(u, lane)
+
+    @cached_property
+    def _traced_once(self) -> Callable[[jax.Array, Lane], jax.Array]:
+        """NumPyro's handlers take longer to trace than XLA to run: a jit inside lets every user share one trace."""
+        return jax.jit(self._log_density)
+
+    def _log_density(self, u: jax.Array, lane: Lane) -> jax.Array:
         coordinates, slope = self._coordinates(u)
         total = log_density(self.numpyro, (lane,), {}, coordinates)[0] + slope
         return jnp.where(jnp.isfinite(total), total, IMPOSSIBLE)

@@ -220,9 +220,11 @@ def _from_weights(
         ess_weights=float(diagnose.importance_ess(proposal.log_weight)),
         finite=bool(np.isfinite(point.u).all()),
     )
-    smoothed = jax.tree.map(jnp.asarray, proposal._replace(log_weight=np.nan_to_num(log_weight, nan=0.0, neginf=-1e30)))
-    u = np.asarray(resample(smoothed, jax.random.fold_in(key, 9), draws))[None]
-    return Outcome(point, u, None, None, health, health.status(), _stages(before))
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))  # NumPy, as this is outside any program
+    weight = np.nan_to_num(np.exp(log_weight))
+    usable = weight.sum() > 0
+    chosen = rng.choice(len(weight), size=draws, p=weight / weight.sum() if usable else None)
+    return Outcome(point, proposal.u[chosen][None], None, None, health, health.status(), _stages(before))
 
 
 def _stages(before: Outcome | None) -> tuple[str, ...]:
