@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from jaxscale.console import by_name, count, human, paragraphs, plain, rounded_to, table
+from jaxscale.console import count, paragraphs, table
+from jaxscale.words import by_name, human, plain, spread
 
 if TYPE_CHECKING:
     from jaxscale.decide.plan import Plan
@@ -69,13 +70,13 @@ def summary_text(fit: Fit) -> str:
     frame = fit.summary()
     summary: dict[Any, dict[str, Any]] = frame.to_dict("index")
     if not fit.has_draws:
-        rows = [(p, plain(row["mean"], 5)) for p, row in summary.items()]
+        rows = [(p, plain(row["mean"], digits=5)) for p, row in summary.items()]
         return table(["parameter", "value"], rows)
     checks = {"r_hat": ("R-hat", "{:.3f}"), "ess_bulk": ("ESS bulk", "{:.0f}"), "ess_tail": ("ESS tail", "{:.0f}")}
     checks = {k: v for k, v in checks.items() if bool(frame[k].notna().any())}
     rows = []
     for p, row in summary.items():
-        mean, sd, *quantiles = rounded_to(row["sd"], *(row[c] for c in ("mean", "sd", "q05", "q50", "q95")))
+        mean, sd, *quantiles = (plain(row[c], row["sd"], digits=6) for c in ("mean", "sd", "q05", "q50", "q95"))
         fixed = not row["sd"] > 0.0
         shown = [mean, "fixed", "", "", ""] if fixed else [mean, sd, *quantiles]
         rows.append([p, *shown, *("" if fixed else form.format(row[k]) for k, (_, form) in checks.items())])
@@ -97,11 +98,12 @@ def predictions_text(fit: Fit, frame: pd.DataFrame, notes: Sequence[str]) -> str
         return str(fit.status)
     inputs = list(fit.law.inputs)
     if not fit.has_draws:
-        rows = [[*(human(r[s]) for s in inputs), plain(r["mean"], 5)] for r in frame.to_dict("records")]
+        rows = [[*(human(r[s]) for s in inputs), plain(r["mean"], digits=5)] for r in frame.to_dict("records")]
         return paragraphs(table([*inputs, fit.law.response.column], rows, left=0), "A point fit: no intervals.")
     shown = ["mean", "sd", "q05", "q95", "new_q05", "new_q95"]
     rows = [
-        [*(human(r[s]) for s in inputs), *rounded_to(r["sd"], *(r[c] for c in shown))] for r in frame.to_dict("records")
+        [*(human(r[s]) for s in inputs), *(plain(r[c], r["sd"], digits=6) for c in shown)]
+        for r in frame.to_dict("records")
     ]
     header = [*inputs, "mean", "sd", "5 %", "95 %", "new run 5 %", "new run 95 %"]
     unit = f"{fit.law.response.column} in {fit.law.response.unit}"
@@ -144,14 +146,16 @@ def plan_text(plan: Plan) -> str:
     """The optimum with its interval, the one choice to make, how flat it is, and what was assumed."""
     rows = []
     for name, row in plan.summary().to_dict("index").items():
-        rows.append([QUANTITIES.get(str(name), name), *(by_name(str(name), row[q]) for q in ("q05", "q50", "q95"))])
+        sd = spread(row["q05"], row["q95"])
+        quantiles = (by_name(str(name), row[q], sd) for q in ("q05", "q50", "q95"))
+        rows.append([QUANTITIES.get(str(name), name), *quantiles])
     best, valley = plan.recommended, plan.valley()
     ratio = f"{human(best['D'] / best['N'])} tokens per parameter"
     choice = f"Recommended: {human(best['N'])} parameters on {human(best['D'])} tokens ({ratio}), "
-    choice += f"expected loss {best['loss']:.4f}."
+    choice += f"expected loss {by_name('loss', best['loss'])}."
     risk = best["regret_q95"]
     if risk > 0:
-        choice += f" With 95 % probability it loses less than {plain(risk, 2)} against the best possible choice."
+        choice += f" With 95 % probability it loses less than {plain(risk, digits=2)} against the best possible choice."
     low, high = human(valley["N_low"]), human(valley["N_high"])
     flat = f"Any size from {low} to {high} parameters costs at most 0.5 % of loss."
     notes = "\n".join(f"- {note}" for note in plan.notes)

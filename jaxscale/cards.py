@@ -10,9 +10,10 @@ import jax
 import numpy as np
 
 from jaxscale import __version__
-from jaxscale.console import paragraphs, plain, table
+from jaxscale.console import paragraphs, table
 from jaxscale.law import Law, Paper, Preset
 from jaxscale.priors import Prior
+from jaxscale.words import plain
 
 CERTAINTY = {
     "verified": "checked against the paper",
@@ -66,7 +67,7 @@ def card(law: Law) -> str:
 
 
 def _preset(name: str, values: Preset) -> str:
-    numbers = ", ".join(f"{p} = {plain(v, 6)}" for p, v in values.items())
+    numbers = ", ".join(f"{p} = {plain(v, digits=6)}" for p, v in values.items())
     said = "; ".join(filter(None, (CERTAINTY.get(values.certainty, values.certainty), values.note)))
     return f"  {name}: {numbers}\n    ({said})"
 
@@ -75,8 +76,8 @@ def prior_in_words(law: Law, param: str) -> str:
     """What the prior of a parameter says, in words a practitioner can agree or disagree with."""
     prior = law.priors[param]
     if not isinstance(prior, Prior):
-        return f"fixed at {plain(prior, 6)}"
-    low, middle, high = (plain(float(q), 2) for q in _quantiles(prior.dist))
+        return f"fixed at {plain(prior, digits=6)}"
+    low, middle, high = (plain(float(q), digits=2) for q in _quantiles(prior.dist))
     spread = f"median {middle}, 90 % between {low} and {high}"
     response = law.response
     unit = f", in {response.unit}" if response.scale == 1.0 else f", relative to the size of {response.column}"

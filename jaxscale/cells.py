@@ -15,6 +15,7 @@ import pandas as pd
 
 from jaxscale.errors import Problem
 from jaxscale.variables import COUNT, Response, Variable
+from jaxscale.words import quoted
 
 MISSING = frozenset({"", "na", "n/a", "<na>", "nan", "null", "none"})
 SUFFIXES = {letter: factor for unit, factor in COUNT.items() if unit.isalpha() for letter in (unit, unit.lower())}
@@ -156,7 +157,7 @@ def _read_text(text: str, suffixes: Mapping[str, float]) -> float | Fault:
 
 def shown(cell: Any) -> str:
     """A cell as a message shows it: short, and on one line."""
-    text = f"{cell:.6g}" if isinstance(cell, float) else repr(cell)
+    text = quoted(cell) if isinstance(cell, float) else repr(cell)
     return text if len(text) <= 40 else f"{text[:36]}..."
 
 

@@ -23,6 +23,7 @@ from jaxscale import api
 from jaxscale.law import Law, Ours, Paper, get_law
 from jaxscale.proving import DRAWS, POINTS, RUNS, Bench, Fault, design, has_units, range_of, said, simulated
 from jaxscale.runtime import at_the_door
+from jaxscale.words import quoted
 
 CERTAINTIES = ("verified", "recomputed", "secondary", "memory")
 NOISE = 0.005
@@ -238,7 +239,7 @@ def published(bench: Bench) -> str:
         if not (ok := bench.supported(got)).all():
             i = int(np.argmin(ok))
             at = said({s: np.exp(v[i]) for s, v in bench.x.items()})
-            raise Fault(f"preset {name!r} at {at}: got {got[i]:.6g}; expected {range_of(bench)}")
+            raise Fault(f"preset {name!r} at {at}: got {quoted(got[i])}; expected {range_of(bench)}")
     return f"{len(law.published)} presets give {range_of(bench)}" if law.published else "no presets"
 
 
@@ -253,7 +254,7 @@ def prior(bench: Bench) -> str:
         at_centre = said({s: np.exp(c) for s, c in bench.centre.items()})
         raise Fault(
             f"at {at_centre}: got {inside:.0%} of the prior draws between {low:g} and {high:g} "
-            f"(5, 50, 95 %: {q[0]:.3g}, {q[1]:.3g}, {q[2]:.3g}); expected at least {share:.0%}"
+            f"(5, 50, 95 %: {', '.join(quoted(v, 3) for v in q)}); expected at least {share:.0%}"
         )
     return f"{inside:.0%} of the draws at the centre lie between {low:g} and {high:g}"
 
@@ -282,7 +283,7 @@ def _recover(bench: Bench, u: np.ndarray, noise: str | None, sd: float, within: 
         if not abs(got[i] - expected[i]) <= share * size[i]:
             raise Fault(
                 f"{what}, simulated with {said(truth)}, at {said({s: v[i] for s, v in query.items()})}: "
-                f"got {got[i]:.6g} from the fit; expected {expected[i]:.6g} within {share:.1%}"
+                f"got {quoted(got[i])} from the fit; expected {quoted(expected[i])} within {share:.1%}"
             )
 
 

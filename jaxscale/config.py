@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from jaxscale.console import number
 from jaxscale.errors import ConfigError
 from jaxscale.names import nearest
+from jaxscale.words import number
 
 if TYPE_CHECKING:
     from jaxscale.law import Law

@@ -1,4 +1,4 @@
-"""What the command line prints: numbers as people write them, aligned tables, and one JSON document.
+"""What the command line prints: aligned tables, paragraphs, and one JSON document.
 
 Holds no JAX, pandas or matplotlib: `jaxscale --help` imports it.
 """
@@ -16,75 +16,6 @@ from jaxscale.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SUFFIXES = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
-ROUNDING = 0.01  # of a standard deviation: the most that rounding may move a number
-
-
-# ---- numbers -------------------------------------------------------------------------------------
-
-
-def number(text: str) -> float:
-    """A number as people write it: 7e10, 70B, 1.4T.
-
-    Raises:
-        ValueError: it is none, with a sentence.
-    """
-    bare = text.strip().replace("_", "")
-    factor = SUFFIXES.get(bare[-1:].upper(), 1.0)
-    try:
-        value = float(bare[:-1] if factor != 1.0 else bare) * factor
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ValueError(f"a number such as 7e10, 70B or 1.4T; got {text!r}")
-    return value
-
-
-def plain(value: float, digits: int = 3) -> str:
-    """A few significant digits, and a short exponent where there must be one: 0.348, 5.76e23."""
-    text = f"{value:.{digits}g}"
-    mantissa, e, exponent = text.partition("e")
-    return f"{mantissa}e{int(exponent)}" if e else text
-
-
-def human(value: float, digits: int = 3, zeros: bool = False) -> str:
-    """A count for people: 73.2B, 1.35T, 5.76e23, 880; with `zeros`, 70.0B and not 70B."""
-    if not math.isfinite(value):
-        return "-"
-    rounded = float(f"{value:.{digits}g}")
-    for suffix, factor in reversed(SUFFIXES.items()):
-        if factor <= abs(rounded) < 1e3 * factor and (suffix == "T" or abs(rounded) < 1e15):
-            return f"{_significant(rounded / factor, digits, zeros)}{suffix}"
-    return _significant(value, digits, zeros) if 1.0 <= abs(rounded) < 1e3 else plain(value, digits)
-
-
-def _significant(value: float, digits: int, zeros: bool) -> str:
-    return f"{value:#.{digits}g}".rstrip(".") if zeros else f"{value:.{digits}g}"
-
-
-def rounded_to(sd: float, *values: float) -> list[str]:
-    """Values with the fewest decimals that move none by more than 1 % of the standard deviation."""
-    if not (math.isfinite(sd) and sd > 0.0):
-        return ["-" if math.isnan(v) else plain(v, 6) for v in values]
-    decimals = math.ceil(-math.log10(2.0 * ROUNDING * sd))
-    return ["-" if math.isnan(v) else _to_decimals(v, decimals) for v in values]
-
-
-def _to_decimals(value: float, decimals: int) -> str:
-    if decimals <= 6 and abs(value) < 1e6:
-        return f"{value:.{max(decimals, 0)}f}"
-    digits = decimals + 1 + (math.floor(math.log10(abs(value))) if value else 0)
-    return plain(value, max(digits, 1))
-
-
-def by_name(name: str, value: float) -> str:
-    """A number in the way its quantity is usually written."""
-    if not math.isfinite(value):
-        return "-"
-    if name in ("loss", "score") or name.startswith(("loss", "score")):
-        return f"{value:.4f}"
-    return plain(value) if name in ("cost", "C", "flops", "budget") else human(value, zeros=True)
 
 
 # ---- text ----------------------------------------------------------------------------------------

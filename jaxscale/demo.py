@@ -9,7 +9,6 @@ from typing import Any
 
 from jaxscale import answers, datasets
 from jaxscale.api import fit
-from jaxscale.console import human, plain
 from jaxscale.decide.plan import plan
 from jaxscale.errors import ConfigError
 from jaxscale.law import get_law
@@ -17,6 +16,7 @@ from jaxscale.report import html
 from jaxscale.trust.backtest import backtest
 from jaxscale.trust.doctor import doctor
 from jaxscale.variables import FLOPS_PER_PARAM_TOKEN
+from jaxscale.words import number, plain
 
 TABLE, LAW = "simulated_ladder", "chinchilla"
 TIMES = 30  # the budget, in units of the largest run's compute
@@ -78,8 +78,8 @@ def run(folder: str, say: Callable[[str], None], progress: bool | None = None) -
     )
     numbers, _ = runs.numbers(get_law(LAW).inputs)
     largest = FLOPS_PER_PARAM_TOKEN * float((numbers["N"] * numbers["D"]).max())
-    budget = float(f"{TIMES * largest:.3g}")
-    why = f"What to train with {plain(budget)} FLOP, {human(budget / largest, 2)} times the largest run?"
+    budget = number(plain(TIMES * largest))
+    why = f"What to train with {plain(budget)} FLOP, {plain(budget / largest, digits=2)} times the largest run?"
     decided = tell.step("Plan", why, lambda: plan(fitted, budget=budget), answers.plan_text)
 
     def write() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxscale.batch import Table
 from jaxscale.law import Law
 from jaxscale.status import Status
+from jaxscale.words import human, plain
 
 LEAST_SPREAD = 0.05  # of the logarithm of an input: less is one level
 FAR = 10.0  # times the largest run's compute: beyond it a forecast is said to reach far
@@ -28,7 +29,7 @@ def refusal(table: Table, law: Law) -> Status | None:
             column, at = law.inputs[symbol].column, np.exp(values.mean())
             return Status(
                 False, "cannot_be_identified",
-                f"Cannot be identified: every run has {column} ({symbol}) = {at:.3g}, so how {law.response.column} "
+                f"Cannot be identified: every run has {column} ({symbol}) = {human(at)}, so how {law.response.column} "
                 f"depends on {symbol} was not seen.",
                 f"Add runs at two other values, such as {_run(law, logs, {symbol: values.mean() + np.log(4)})} "
                 f"and {_run(law, logs, {symbol: values.mean() + np.log(16)})}.",
@@ -69,6 +70,6 @@ def _listed(law: Law) -> str:
 def _run(law: Law, logs: dict[str, np.ndarray], change: dict[str, float]) -> str:
     at = {s: float(np.median(v)) for s, v in logs.items()} | change
     values = {s: np.exp(v) for s, v in at.items()}
-    text = ", ".join(f"{s} = {v:.3g}" for s, v in values.items())
-    cost = f" ({6 * values['N'] * values['D']:.2g} FLOP)" if {"N", "D"} <= set(values) else ""
+    text = ", ".join(f"{s} = {human(v)}" for s, v in values.items())
+    cost = f" ({plain(6 * values['N'] * values['D'], digits=2)} FLOP)" if {"N", "D"} <= set(values) else ""
     return f"a run at {text}{cost}"

@@ -137,8 +137,7 @@ class Law:
         return f"Law({self.name}: {self.formula})"
 
     def __reduce__(self) -> Any:
-        ours = Path(__file__).parent in Path(self.file).parents
-        return _unpickled, (self.name if ours else self.file, dict(self.priors))
+        return _unpickled, (self.name, self.file, dict(self.priors))
 
     @cached_property
     def free(self) -> tuple[str, ...]:
@@ -189,8 +188,11 @@ def _double(value: Any) -> Any:
     return value if isinstance(value, Tracer) else np.asarray(value, dtype=np.float64)
 
 
-def _unpickled(name_or_file: str, priors: Mapping[str, Prior | float]) -> Law:
-    return dataclasses.replace(get_law(name_or_file), priors=priors)
+def _unpickled(name: str, file: str, priors: Mapping[str, Prior | float]) -> Law:
+    """A registered law, or in a new process that of the user's file; with the priors it had."""
+    ours = Path(__file__).parent in Path(file).parents
+    found = get_law(name) if ours or name in _LAWS else get_law(file)
+    return dataclasses.replace(found, priors=priors)
 
 
 _LAWS: dict[str, Law] = {}

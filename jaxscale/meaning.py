@@ -7,6 +7,7 @@ import numpy as np
 from jaxscale.cells import in_query, shown
 from jaxscale.errors import ConfigError, Problem
 from jaxscale.variables import COUNT, Response, Variable
+from jaxscale.words import quoted
 
 # Millions beside billions: some values below, some above, and nothing for a factor of 10^2.5 between.
 MIX_BELOW, MIX_ABOVE, MIX_DECADES = 1e4, 1e6, 2.5
@@ -67,9 +68,9 @@ def unit_problems(
         return []
     units = quantity.units or {}
     if not declared and positive[-1] < quantity.least_plausible and column == quantity.column:
-        got = f"values from {positive[0]:g} to {positive[-1]:g}"
+        got = f"values from {quoted(positive[0])} to {quoted(positive[-1])}"
         fix = f"declare the unit with units={{{column!r}: ...}}, one of {', '.join(map(repr, units))}"
-        expected = f"{quantity.unit}, {quantity.least_plausible:g} or more"
+        expected = f"{quantity.unit}, {quoted(quantity.least_plausible)} or more"
         return [Problem("values too small for their unit", column, int(rows[0]), got, expected, fix)]
     steps = np.diff(np.log10(positive))
     splits = (positive[:-1] < MIX_BELOW) & (positive[1:] > MIX_ABOVE) & (steps >= MIX_DECADES)
@@ -77,8 +78,8 @@ def unit_problems(
         return []
     limit = positive[:-1][splits].max()
     fix = "write all values in one unit, or with suffixes as in 70M and 1.3B"
-    expected = f"one unit in the column, whose other values are {positive[1:][splits].min():g} and more"
+    expected = f"one unit in the column, whose other values are {quoted(positive[1:][splits].min())} and more"
     return [
-        Problem("two units in one column", column, int(rows[i]), f"{values[i]:g}", expected, fix)
+        Problem("two units in one column", column, int(rows[i]), quoted(values[i]), expected, fix)
         for i in np.flatnonzero((values > 0) & (values <= limit))
     ]

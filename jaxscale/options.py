@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jaxscale.console import number, pairs
+from jaxscale.console import pairs
 from jaxscale.errors import ConfigError
+from jaxscale.words import number
 
 if TYPE_CHECKING:
     from jaxscale.config import FitFile

@@ -15,6 +15,7 @@ from jaxscale.model import Model
 from jaxscale.noise import get_noise
 from jaxscale.runs import Runs
 from jaxscale.variables import Variable
+from jaxscale.words import quoted
 
 CENTRES = {
     "params": 1e9, "tokens": 2e10, "flops": 6e20, "tokens_per_param": 20.0,
@@ -86,7 +87,7 @@ class Bench:
         place = {s: np.exp(v[point[0]]) for s, v in self.x.items()} if point else {}
         params = {p: float(v[i]) for p, v in self.params.items()}
         at = f"at {said(place)} " if point else ""
-        raise Fault(f"{at}with {said(params)}: got {np.asarray(got)[(i, *point)]:.10g}; expected {expected}")
+        raise Fault(f"{at}with {said(params)}: got {quoted(np.asarray(got)[(i, *point)], 10)}; expected {expected}")
 
     def close(self, got: Any, expected: np.ndarray, rel: float, meaning: str) -> None:
         """Raises where two arrays of values differ by more than `rel`."""
@@ -94,7 +95,7 @@ class Bench:
         floor = rel * self.scale if self.law.response.support == "real" else TINY
         ok = np.abs(got - expected) <= rel * np.abs(expected) + floor
         worst = float(np.max(np.where(ok, 0.0, np.abs(got - expected) / (np.abs(expected) + floor))))
-        self.expect(ok, got, f"{meaning} to {rel:g}, which it misses by up to {worst:.2g}")
+        self.expect(ok, got, f"{meaning} to {quoted(rel)}, which it misses by up to {quoted(worst, 2)}")
 
     def supported(self, values: np.ndarray) -> np.ndarray:
         """Where values are finite and can be the response's mean."""
@@ -105,7 +106,7 @@ class Bench:
 
 def said(values: Mapping[str, float]) -> str:
     """Names and values, for a sentence."""
-    return ", ".join(f"{k} = {v:.6g}" for k, v in values.items())
+    return ", ".join(f"{k} = {quoted(v)}" for k, v in values.items())
 
 
 def range_of(bench: Bench) -> str:

@@ -16,6 +16,7 @@ from jaxscale.errors import ConfigError, DataError, Problem
 from jaxscale.meaning import meaning_problems, unit_factor
 from jaxscale.names import did_you_mean
 from jaxscale.variables import DERIVED, INPUTS, RESPONSES, SYMBOLS, Response, Variable
+from jaxscale.words import quoted
 
 IDENTITY = ("run_id", "run", "name")
 
@@ -232,7 +233,7 @@ class _View:
         if solved is None or trials is None:
             return
         for i in np.flatnonzero((solved > trials) | (trials % 1 != 0)):
-            got = f"{solved[i]:g} of {trials[i]:g}"
+            got = f"{quoted(solved[i])} of {quoted(trials[i])}"
             fix = f"correct the row, or map the right columns: columns={{{symbol!r}: ..., 'trials': ...}}"
             row = int(self.runs.rows[i])
             self.problems.append(
@@ -262,7 +263,7 @@ class _View:
         for i in np.flatnonzero(np.isinf(self._seen[key])):
             fix = "correct the value or the declared unit"
             what = "a number too large for float64 in the unit of the law"
-            self.problems.append(Problem(what, column, int(rows[i]), f"{values[i]:g} {unit}", fix=fix))
+            self.problems.append(Problem(what, column, int(rows[i]), f"{quoted(values[i])} {unit}", fix=fix))
         return self._seen[key]
 
     def _derive(self, canonical: str, above: frozenset[str]) -> np.ndarray | None:

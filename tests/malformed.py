@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from jaxscale.words import quoted
+
 VARIANTS = 10
 HEADER = ["run", "family", "params", "tokens", "flops", "loss"]
 NUMBERS = HEADER[2:]
@@ -181,7 +183,7 @@ def conflicting_group(v: int) -> Malformed:
 
 def flops_off(v: int) -> Malformed:
     flops = float(good()[place(v) - 1][4]) * [11, 1e3, 0.09, 1e-3, 1e6, 1 / 15, 30, 1e-5, 100, 0.05][v]
-    return replace(with_cell(v, "flops", f"{flops:.6g}", "6 params tokens"), got=f"{flops:.4g}")
+    return replace(with_cell(v, "flops", f"{flops:.6g}", "6 params tokens"), got=quoted(flops, 4))
 
 
 def huge_integer(v: int) -> Malformed:

@@ -20,7 +20,7 @@ from jaxscale import __version__
 from jaxscale.answers import backtest_text
 from jaxscale.cli import app
 from jaxscale.config import FitFile
-from jaxscale.console import human, jsonable, number, plain, rounded_to, table
+from jaxscale.console import jsonable, table
 from jaxscale.law import get_law
 from jaxscale.options import settings
 
@@ -410,39 +410,7 @@ def test_a_folder_that_may_not_be_written_is_found_before_the_fit(runs, tmp_path
     assert "may not write" in done.err
 
 
-# ---- numbers -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(73.2e9, "73.2B"), (1.35e12, "1.35T"), (5.76e23, "5.76e23"), (999.9e9, "1T"), (17.6, "17.6"), (880, "880"),
-     (999_999, "1M"), (0.25, "0.25"), (math.nan, "-")],
-)  # fmt: skip
-def test_counts_for_people(value, text):
-    assert human(value) == text
-
-
-@pytest.mark.parametrize(("text", "value"), [("70B", 7e10), ("1.4T", 1.4e12), ("5.76e23", 5.76e23), ("2_000", 2e3)])
-def test_counts_from_people(text, value):
-    assert number(text) == pytest.approx(value)
-
-
-@pytest.mark.parametrize("text", ["", "B", "many", "nan", "inf", "1e400", "7 10"])
-def test_no_counts(text):
-    with pytest.raises(ValueError, match="a number such as"):
-        number(text)
-
-
-@pytest.mark.parametrize("sd", [1e-7, 3e-4, 0.0316, 0.9, 75.0, 4.3e6])
-@pytest.mark.parametrize("value", [0.3478, 482.01, 2.09e9, -1.7])
-def test_rounding_is_below_a_hundredth_of_the_sd(value, sd):
-    (text,) = rounded_to(sd, value)
-    assert abs(float(text) - value) <= 0.01 * sd
-
-
-def test_numbers_without_an_sd_keep_six_digits():
-    assert rounded_to(0.0, 0.34, 1234567.0) == ["0.34", "1.23457e6"]
-    assert plain(5.76e-23) == "5.76e-23"
+# ---- output --------------------------------------------------------------------------------------
 
 
 def test_json_has_no_nan():

@@ -22,6 +22,7 @@ FOUNDATIONS = {
     "positive",
     "priors",
     "progress",
+    "words",
 }
 ALLOWED = {
     "laws": {"law"},

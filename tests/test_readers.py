@@ -12,13 +12,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.malformed import KINDS, VARIANTS, Malformed, cases, good, text
 
 from jaxscale.errors import MOST_PROBLEMS, ConfigError, DataError
 from jaxscale.names import distance, nearest
 from jaxscale.readers import read_runs
 from jaxscale.runs import Runs
 from jaxscale.variables import LOSS, PARAMS, TOKENS, Response
+from tests.malformed import KINDS, VARIANTS, Malformed, cases, good, text
 
 CHINCHILLA = {"N": PARAMS, "D": TOKENS, "loss": LOSS}
 

@@ -30,7 +30,9 @@ def test_without_noise_it_is_the_law():
 
 def test_noise_has_its_size_and_seed():
     inputs = {"N": np.full(4000, 1e9), "D": np.full(4000, 1e11)}
-    a, b, c = (js.simulate("chinchilla", TRUTH, inputs, noise="normal", sd=0.02, seed=s).table["loss"] for s in (0, 0, 1))
+    a, b, c = (
+        js.simulate("chinchilla", TRUTH, inputs, noise="normal", sd=0.02, seed=s).table["loss"] for s in (0, 0, 1)
+    )
     assert np.log(a).std() == pytest.approx(0.02, rel=0.05)
     assert (a == b).all()
     assert not (a == c).any()

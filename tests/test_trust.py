@@ -7,6 +7,7 @@ from scipy import stats
 
 import jaxscale as js
 from jaxscale.trust.backtest import _crps, forecasts
+from jaxscale.words import plain
 
 
 def codes(findings):
@@ -52,7 +53,7 @@ def test_extrapolation_and_exclusions_are_said(runs):
     assert "excluded" in codes(found)
     far = next(f for f in found if f.code == "extrapolation")
     largest = (6 * runs.table["params"] * runs.table["tokens"]).iloc[1:].max()
-    assert f"{1e26 / largest:.3g} times" in far.message
+    assert f"1e26 FLOP is {plain(1e26 / largest, digits=2)} times" in far.message
     assert "extrapolation" in codes(js.doctor(runs, budget=largest))
 
 

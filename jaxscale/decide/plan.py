@@ -13,6 +13,7 @@ from jaxscale.errors import PlanError
 from jaxscale.identify import FAR
 from jaxscale.result import QUANTILES, Fit
 from jaxscale.variables import DERIVED, training_compute
+from jaxscale.words import human, plain
 
 DECIDED = {"params", "tokens"}
 RATIOS = (1e-4, 1e7)  # tokens per parameter that are searched
@@ -151,8 +152,8 @@ class _Search:
             low = max(low, self.budget / per_token)
         if low >= high:
             raise PlanError(
-                f"A budget of {self.budget:.3g} FLOP cannot be spent: with these limits models would need between "
-                f"{low:.3g} and {high:.3g} parameters. Spend less, or find more data."
+                f"A budget of {plain(self.budget)} FLOP cannot be spent: with these limits models would need between "
+                f"{human(low)} and {human(high)} parameters. Spend less, or find more data."
             )
         return float(low), float(high)
 
@@ -190,8 +191,8 @@ class _Search:
         if at_edge > AT_EDGE:
             raise PlanError(
                 f"For {at_edge:.0%} of the posterior the best size lies outside the range that was searched "
-                f"({self.low:.2g} to {self.high:.2g} parameters): these runs do not determine the split. "
-                "Runs at other ratios of tokens to parameters would."
+                f"({human(self.low, digits=2)} to {human(self.high, digits=2)} parameters): these runs do not "
+                "determine the split. Runs at other ratios of tokens to parameters would."
             )
         centre, step = grid[best], grid[1] - grid[0]
         for _ in range(ZOOMS):
@@ -224,15 +225,15 @@ class _Search:
         times = self.budget / float(compute.max())
         if times > FAR:
             said.append(
-                f"The budget is {times:.0f} times the compute of the largest run; "
+                f"The budget is {plain(times, digits=2)} times the compute of the largest run; "
                 "the interval believes the law that far."
             )
         if self.serve_tokens:
-            said.append(f"The budget covers training and serving {self.serve_tokens:.3g} tokens.")
+            said.append(f"The budget covers training and serving {human(self.serve_tokens)} tokens.")
         if self.unique_tokens is not None:
             capped = float(np.mean(optimum < self.low * 1.01))
             said.append(
-                f"Tokens are capped at {self.unique_tokens:.3g}; the cap binds in {capped:.0%} of the posterior."
+                f"Tokens are capped at {human(self.unique_tokens)}; the cap binds in {capped:.0%} of the posterior."
             )
         if not self.fit.has_draws:
             said.append("A point fit: one optimum, no interval.")

@@ -14,6 +14,7 @@ from jaxscale.meaning import unit_factor
 from jaxscale.names import distance, is_slip
 from jaxscale.runs import IDENTITY, Runs
 from jaxscale.variables import FLOPS_PER_PARAM_TOKEN, INPUTS
+from jaxscale.words import quoted
 
 CORE = ("params", "tokens", "flops", "loss")
 FLOPS_OFF = 10.0
@@ -58,11 +59,11 @@ def flops_problems(runs: Runs) -> list[Problem]:
     off = np.isfinite(ratio) & (ratio > 0) & ((ratio > FLOPS_OFF) | (ratio < 1 / FLOPS_OFF))
     return [
         Problem(
-            f"compute is {ratio[i]:.3g} times 6 params tokens",
+            f"compute is {quoted(ratio[i], 3)} times 6 params tokens",
             "flops",
             int(runs.rows[i]),
-            f"{c[i]:.4g} FLOP",
-            f"about {said[i]:.4g}",
+            f"{quoted(c[i], 4)} FLOP",
+            f"about {quoted(said[i], 4)}",
             fix,
         )
         for i in np.flatnonzero(off)

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from jaxscale.report.content import DERIVATIONS
-from jaxscale.report.style import human
+from jaxscale.report.style import plain, typeset
 from jaxscale.result import Fit
 
 NAMES = {"student_t": "Student-t", "normal": "normal", "binomial": "binomial", "least_squares": "least squares"}
@@ -110,7 +110,7 @@ def _objective(fit: Fit) -> str:
 
 def _named(fit: Fit) -> str:
     delta = getattr(fit.noise, "delta", None)
-    return f"Huber (delta {delta:g})" if delta is not None else NAMES.get(fit.noise.name, fit.noise.name)
+    return f"Huber (delta {plain(delta)})" if delta is not None else NAMES.get(fit.noise.name, fit.noise.name)
 
 
 def _scale(fit: Fit) -> str:
@@ -138,7 +138,9 @@ def _basins(basins: dict[str, float]) -> str:
         return "No search was made."
     share, behind = basins["share_of_starts_in_best"], basins["second_basin_behind_by"]
     second = (
-        f"the next best is {behind:.2g} in objective behind" if math.isfinite(behind) else "no second basin was found"
+        f"the next best is {plain(behind, digits=2)} in objective behind"
+        if math.isfinite(behind)
+        else "no second basin was found"
     )
     return f"{100 * share:.0f} % of the starts that count reached the best optimum; {second}."
 
@@ -164,5 +166,5 @@ def _intervals(fit: Fit) -> str:
     if not fit.has_draws:
         return "None: a point fit has no interval."
     kind = "bootstrap percentile" if fit.health.method == "bootstrap" else "equal-tailed posterior"
-    count = human(len(next(iter(fit.draws().values()))), kind="plain")
+    count = typeset(str(len(next(iter(fit.draws().values())))))
     return f"90 % {kind} intervals (5 % to 95 %) over {count} draws. They believe the law; the backtest tests it."

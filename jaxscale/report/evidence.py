@@ -21,9 +21,10 @@ from jaxscale.report.style import (
     interval,
     log_axis,
     padded,
-    spread,
+    plain,
     styled,
 )
+from jaxscale.words import spread
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -127,7 +128,7 @@ def _fold(
         gone = beyond & (np.sign(off["observed"]) == sign)
         axes.plot(x[gone], np.full(gone.sum(), 0.965 * sign * reach), marker, color=DATA, markersize=4.5)
     ends = [0, len(order) - 1] if len(order) > 1 else [0]
-    axes.set_xticks(ends, [human(order[i], kind="compute" if order[i] >= COMPUTE else "count") for i in ends])
+    axes.set_xticks(ends, [(plain if order[i] >= COMPUTE else human)(order[i]) for i in ends])
     for text, side in zip(axes.get_xticklabels(), ("left", "right"), strict=False):
         text.set_horizontalalignment(side)
     axes.grid(visible=False, axis="x")

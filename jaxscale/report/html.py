@@ -20,11 +20,12 @@ from jaxscale.report import plots
 from jaxscale.report.checklist import call, checklist
 from jaxscale.report.content import DERIVATIONS, default_budget, runs_of, sizes_matter
 from jaxscale.report.evidence import fold_name
-from jaxscale.report.style import COLOURS, DARK, DARK_SIZES, SIZES, human, spread, svg
+from jaxscale.report.style import COLOURS, DARK, DARK_SIZES, SIZES, human, plain, svg, typeset
 from jaxscale.result import Fit
 from jaxscale.runs import Runs
 from jaxscale.trust.backtest import forecasts
 from jaxscale.trust.doctor import Finding, doctor
+from jaxscale.words import by_name, spread
 
 LEAST_RUNS = 20  # for a backtest
 UNITS = {"N": "parameters", "D": "training tokens", "tokens_per_param": "tokens per parameter", "loss": ""}
@@ -118,10 +119,11 @@ def _answer(fit: Fit, planned: Plan | None, no_plan: str, given: bool) -> dict[s
     cards = []
     for quantity, unit in UNITS.items():
         row = summary.loc[quantity]
-        width = spread(row["q05"], row["q95"]) if fit.has_draws else None
-        ends = [human(row[q], width) for q in ("q05", "q95")] if fit.has_draws else []
+        low, middle, high = (
+            typeset(by_name(quantity, row[q], spread(row["q05"], row["q95"]))) for q in ("q05", "q50", "q95")
+        )
         unit = unit or f"{fit.law.response.meaning}, {fit.law.response.unit}"
-        cards.append({"value": human(row["q50"], width), "unit": unit, "ends": ends})
+        cards.append({"value": middle, "unit": unit, "ends": [low, high] if fit.has_draws else []})
     valley, best = planned.valley(), planned.recommended
     flat = "The choice is flat: any" if valley["N_high"] > 2.0 * valley["N_low"] else "Any"
     sentences = [
@@ -132,13 +134,13 @@ def _answer(fit: Fit, planned: Plan | None, no_plan: str, given: bool) -> dict[s
     if fit.has_draws:
         sentences.append(
             f"If you must choose one, {human(best['N'])} parameters on {human(best['D'])} tokens has the least "
-            f"expected loss; with 95 % probability it loses less than {human(best['regret_q95'])} "
+            f"expected loss; with 95 % probability it loses less than {plain(best['regret_q95'], digits=2)} "
             f"{fit.law.response.unit} to the best size that hindsight would have chosen."
         )
     sentences += planned.notes
     if not given:
         sentences.append("No budget was given, so this is ten times the compute of the largest run.")
-    title = f"With {human(planned.budget, kind='compute')} FLOP of training compute"
+    title = f"With {plain(planned.budget)} FLOP of training compute"
     return {"title": title, "cards": cards, "sentences": sentences}
 
 
@@ -194,8 +196,9 @@ def _parameters(fit: Fit) -> list[dict[str, str]]:
     rows = []
     for name, row in _by_name(fit.summary()).items():
         sd = float(row["sd"]) if math.isfinite(row["sd"]) else None
-        cells = {k: human(row[k], sd, "plain") for k in ("mean", "q05", "q50", "q95")}
-        cells |= {"name": name, "sd": human(row["sd"], sd, "plain"), "r_hat": _fixed(row["r_hat"], 3)}
+        digits = 5 if sd is None else 6  # of a point, and of a parameter that was fixed
+        cells = {k: plain(row[k], sd, digits) for k in ("mean", "sd", "q05", "q50", "q95")}
+        cells |= {"name": name, "r_hat": _fixed(row["r_hat"], 3)}
         cells["ess"] = _fixed(min(row["ess_bulk"], row["ess_tail"]), 0)
         rows.append(cells)
     return rows

@@ -28,10 +28,11 @@ from jaxscale.report.style import (
     interval,
     log_axis,
     padded,
-    spread,
+    plain,
     styled,
 )
 from jaxscale.result import Fit
+from jaxscale.words import spread
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -187,7 +188,7 @@ def _target(axes: Axes, at: pd.DataFrame, quantity: str, budget: float, above: b
     # the frontier falls with compute, so the space below it is free; sizes have room made for the label on top
     place, coordinates = ((budget, 0.99), ("data", "axes fraction")) if above else ((budget, low), "data")
     axes.annotate(
-        f"{human(budget, kind="compute")} FLOP\n{text}", place, (5, 0 if above else -8), coordinates, "offset points",
+        f"{plain(budget)} FLOP\n{text}", place, (5, 0 if above else -8), coordinates, "offset points",
         color=TARGET, fontweight="bold", zorder=7, path_effects=halo(), va="top", ha="right",
     )  # fmt: skip
     return [low, high]

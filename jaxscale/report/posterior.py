@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator, ScalarFormatter
 
-from jaxscale.report.style import INK, LAW, SOFT, canvas, halo, human, log_ticks, styled
+from jaxscale.report.style import INK, LAW, SOFT, canvas, halo, log_ticks, plain, styled
 from jaxscale.result import Fit
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _ticks(axes: Axes, which: Literal["x", "y"], ends: tuple[float, float], logg
     if logged:
         ticks = log_ticks(*np.exp(ends), most=3)
         axis.set_major_locator(FixedLocator(list(np.log(ticks))))
-        axis.set_major_formatter(FixedFormatter([human(t) for t in ticks]))
+        axis.set_major_formatter(FixedFormatter([plain(t) for t in ticks]))
     else:
         axis.set_major_locator(MaxNLocator(3, prune="both"))
         axis.set_major_formatter(ScalarFormatter(useOffset=False))

@@ -13,6 +13,8 @@ from matplotlib import patheffects, style
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
 
+from jaxscale import words
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -93,48 +95,30 @@ def halo() -> list[Any]:
 
 # ---- numbers for people -------------------------------------------------------------------------
 
-_SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"))
+MINUS, THIN_SPACE, DASH = "\u2212", "\u2009", "\u2013"
 
 
-def human(value: float, sd: float | None = None, kind: str = "count") -> str:
-    """A number as people say it.
-
-    Args:
-        value: in its own unit.
-        sd: of the quantity: digits are then as many as keep rounding below 1 % of it, else three.
-        kind: "count" for 73.2B and 1.35T, "compute" for 5.76e23, "plain" for 443 and 1.13e7.
-    """
-    value = float(value)
-    if not math.isfinite(value):
-        return "\u2013"
-    size = abs(value)
-    power = math.floor(math.log10(size)) if size else 0
-    unit, suffix = 1.0, ""
-    if kind == "compute" or size >= (1e15 if kind == "count" else 1e6) or 0 < size < 1e-4:
-        unit, suffix = 10.0**power, f"e{power}"
-    elif kind == "count":
-        unit, suffix = next(((u, s) for u, s in _SUFFIXES if size >= u), (1.0, ""))
-    shown = value / unit
-    places = max(0, 2 - (math.floor(math.log10(abs(shown))) if shown else 0))
-    if sd and math.isfinite(sd):
-        places = max(0, min(15, math.ceil(-math.log10(0.02 * sd / unit) - 1e-9)))
-    text = f"{shown:.{places}f}"
-    if sd is None and "." in text:
-        text = text.rstrip("0").rstrip(".")
-    if not suffix and abs(float(text)) >= 1e4:
-        text = f"{float(text):,.{places}f}".replace(",", "\u2009")
-    return text.replace("-", "\u2212") + suffix
+def human(value: float, sd: float | None = None) -> str:
+    """`words.human`, set in type."""
+    return typeset(words.human(value, sd))
 
 
-def interval(low: float, high: float, sd: float | None = None, kind: str = "count") -> str:
-    """A 90 % interval as "[61.5B, 89.9B]", with the digits that its width calls for."""
-    sd = sd or spread(low, high)
-    return f"[{human(low, sd, kind)}, {human(high, sd, kind)}]"
+def plain(value: float, sd: float | None = None, digits: int = 3) -> str:
+    """`words.plain`, set in type."""
+    return typeset(words.plain(value, sd, digits=digits))
 
 
-def spread(low: float, high: float) -> float:
-    """Standard deviation of a normal distribution with this 90 % interval."""
-    return abs(high - low) / 3.29
+def interval(low: float, high: float) -> str:
+    """`words.interval`, set in type."""
+    return typeset(words.interval(low, high))
+
+
+def typeset(text: str) -> str:
+    """Numbers of `words` with a proper minus sign, thousands apart from five digits on, a dash for what is missing."""
+    if text == words.MISSING:
+        return DASH
+    apart = re.sub(r"(?<![\d.])\d{5,}", lambda whole: f"{int(whole[0]):,}".replace(",", THIN_SPACE), text)
+    return apart.replace("-", MINUS)
 
 
 # ---- axes ---------------------------------------------------------------------------------------
@@ -168,13 +152,15 @@ def _apart(ticks: np.ndarray, least: float) -> np.ndarray:
 
 
 def log_axis(axes: Axes, which: str, low: float, high: float, kind: str = "count", most: int = 8) -> None:
-    """Put a log scale with round ticks on one axis ("x" or "y"), from `low` to `high`."""
+    """Put a log scale with round ticks on one axis ("x" or "y"), from `low` to `high`; kind "count" or "compute"."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     axes.set(**{f"{which}scale": "log", f"{which}lim": (low, high)})
     ticks = log_ticks(low, high, most)
     axis.set_major_locator(FixedLocator(list(ticks)))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FixedFormatter(_even([human(t, kind=kind) for t in ticks], low, high)))
+    axis.set_major_formatter(
+        FixedFormatter(_even([(plain if kind == "compute" else human)(t) for t in ticks], low, high))
+    )
 
 
 def _even(labels: list[str], low: float, high: float) -> list[str]:

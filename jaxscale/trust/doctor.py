@@ -18,6 +18,7 @@ from jaxscale.noise import get_noise
 from jaxscale.runs import Runs
 from jaxscale.runtime import at_the_door
 from jaxscale.variables import training_compute
+from jaxscale.words import human, plain
 
 FEW_RUNS = 3.0  # per parameter
 LEVELS = 4  # distinct values of an input, fewer than which a floor and an exponent are hard to tell apart
@@ -107,7 +108,8 @@ def _spread(table: Table, law: Law) -> list[Finding]:
                     "few_levels",
                     f"{name} has {levels} distinct values: a floor and an exponent fit such data together in many "
                     "ways, and forecasts beyond it will be wide.",
-                    f"Add runs at other values, such as {10 ** (logs[0] - 0.5):.2g} and {10 ** (logs[-1] + 0.5):.2g}.",
+                    f"Add runs at other values, such as {human(10 ** (logs[0] - 0.5), digits=2)} and "
+                    f"{human(10 ** (logs[-1] + 0.5), digits=2)}.",
                 )
             )
         elif levels > 1 and decades < REACH:
@@ -116,7 +118,7 @@ def _spread(table: Table, law: Law) -> list[Finding]:
                     "narrow",
                     f"{name} spans a factor of {10**decades:.1f}: its exponent is seen over {decades:.1f} decades "
                     "only.",
-                    f"Extend it to a factor of ten, say down to {10 ** (logs[-1] - 1):.2g}.",
+                    f"Extend it to a factor of ten, say down to {human(10 ** (logs[-1] - 1), digits=2)}.",
                 )
             )
     return found
@@ -159,7 +161,7 @@ def _outliers(runs: Runs, table: Table, law: Law) -> list[Finding]:
     named = [
         f"{runs.label(int(i))} ({100 * np.expm1(residual[i]):+.0f} %)"
         if percent
-        else f"{runs.label(int(i))} ({residual[i]:+.3g})"
+        else f"{runs.label(int(i))} ({'+' if residual[i] > 0 else ''}{plain(residual[i])})"
         for i in far[:MOST_NAMED]
     ]
     more = f" and {len(far) - MOST_NAMED} more" if len(far) > MOST_NAMED else ""
@@ -167,8 +169,8 @@ def _outliers(runs: Runs, table: Table, law: Law) -> list[Finding]:
         _warning(
             "outliers",
             f"{len(far)} of {len(table)} runs lie more than {OUTLYING:.0f} robust standard deviations "
-            f"({scale:.2g}) from the law, the farthest first: {', '.join(named)}{more}. Student-t noise keeps them "
-            "from moving the fit; least squares would follow them.",
+            f"({plain(scale, digits=2)}) from the law, the farthest first: {', '.join(named)}{more}. Student-t noise "
+            "keeps them from moving the fit; least squares would follow them.",
             "Look at their logs. If a run is broken, exclude it with a reason: --exclude QUERY --reason TEXT.",
         )
     ]
@@ -180,14 +182,14 @@ def _extrapolation(table: Table, law: Law, budget: float) -> list[Finding]:
         return []
     largest = float(compute.max())
     times = budget / largest
-    text = f"{budget:.3g} FLOP is {times:.3g} times the compute of the largest run ({largest:.3g})."
+    text = f"{plain(budget)} FLOP is {plain(times, digits=2)} times the compute of the largest run ({plain(largest)})."
     if times <= FAR:
         return [Finding("note", "extrapolation", text)]
     return [
         _warning(
             "extrapolation",
             f"{text} Intervals believe the law that far, and laws drift.",
-            f"A run at {largest * np.sqrt(times):.2g} FLOP would halve the distance; "
+            f"A run at {plain(largest * np.sqrt(times), digits=2)} FLOP would halve the distance; "
             "`jaxscale backtest` shows the record so far.",
         )
     ]
