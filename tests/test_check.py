@@ -144,11 +144,12 @@ def with_priors(**changes: Any) -> dict[str, Any]:
     return {"priors": usual | changes}
 
 
-def test_catches_a_coordinate_that_does_not_come_back():
-    class OneWay(Prior):
-        def coordinate(self, value, params, log_centre, scale):
-            return value / scale
+class OneWay(Prior):
+    def coordinate(self, value, params, log_centre, scale):
+        return value / scale
 
+
+def test_catches_a_coordinate_that_does_not_come_back():
     usual = term("N", "alpha")
     found, text = caught(made(right, **with_priors(A=OneWay(**vars(usual)))))
     assert found == "coordinates", text
