@@ -121,11 +121,11 @@ class Fit:
             return table.assign(mean=self.curves(inputs, {p: np.array([v]) for p, v in self.point.items()})[0])
         draws = self.draws()
         curves = self.curves(inputs, draws)
-        new = self._new_runs(curves, draws)
         table["mean"], table["sd"] = curves.mean(axis=0), curves.std(axis=0, ddof=1)
         for name, q in QUANTILES.items():
             table[name] = np.quantile(curves, q, axis=0)
-        table["new_q05"], table["new_q95"] = np.quantile(new, [0.05, 0.95], axis=0)
+        if self.noise.bayesian:  # a bootstrap of a point fit has no model of a new run
+            table["new_q05"], table["new_q95"] = np.quantile(self._new_runs(curves, draws), [0.05, 0.95], axis=0)
         return table
 
     def inputs_at(self, at: Mapping[str, Any] | pd.DataFrame) -> tuple[dict[str, np.ndarray], Sequence[str]]:

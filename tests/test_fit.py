@@ -219,6 +219,9 @@ def test_bootstrap_and_priors(runs):
     assert boot.status.code == "bootstrap"
     assert boot.draws()["alpha"].shape == (100,)
     assert boot.summary()["sd"].gt(0).all()
+    forecast = boot.predict({"N": 1e9, "D": 1e11})
+    assert forecast[["q05", "q95"]].notna().all(axis=None)
+    assert forecast[["new_q05", "new_q95"]].isna().all(axis=None)
     fixed = js.fit(runs, priors={"alpha": 0.34})
     assert fixed.draws()["alpha"] == pytest.approx(0.34, rel=1e-12)
     assert fixed.status.ok

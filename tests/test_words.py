@@ -26,7 +26,7 @@ def test_counts_for_people(value, text):
     ("value", "sd", "text"),
     [(442.7, 74.0, "443"), (0.341921, 0.0099, "0.3419"), (2.09e9, 4.3e6, "2.09000e9"), (0.0, 0.02, "0.0000"),
      (-1e-9, 0.02, "0.0000"), (3e-9, 1e-9, "3.00e-9"), (0.34, 0.0, "0.34"), (4.166, math.nan, "4.17"),
-     (0.3478, 1e-30, "0.347800000000000")],
+     (0.3478, 1e-9, "0.34780000000"), (1e23, 1e7, "1e23")],
 )  # fmt: skip
 def test_numbers_beside_their_sd(value, sd, text):
     assert plain(value, sd) == text

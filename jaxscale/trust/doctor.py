@@ -161,7 +161,7 @@ def _outliers(runs: Runs, table: Table, law: Law) -> list[Finding]:
     named = [
         f"{runs.label(int(i))} ({100 * np.expm1(residual[i]):+.0f} %)"
         if percent
-        else f"{runs.label(int(i))} ({'+' if residual[i] > 0 else ''}{plain(residual[i])})"
+        else f"{runs.label(int(i))} ({'+' if residual[i] > 0 else ''}{plain(float(residual[i]))})"
         for i in far[:MOST_NAMED]
     ]
     more = f" and {len(far) - MOST_NAMED} more" if len(far) > MOST_NAMED else ""
