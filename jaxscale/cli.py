@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from jaxscale import __version__, catalogue
-from jaxscale.console import emit, paragraphs
-from jaxscale.exits import DONE, NO, Commands
-from jaxscale.options import (
+from jaxscale import __version__
+from jaxscale.terminal import catalogue
+from jaxscale.terminal.console import emit, paragraphs
+from jaxscale.terminal.exits import DONE, NO, Commands
+from jaxscale.terminal.options import (
     FITTING,
     READING,
     Budget,
@@ -69,7 +70,7 @@ def demo(
 
     Reads, examines, fits, backtests, plans and reports, in half a minute or so.
     """
-    from jaxscale.demo import run
+    from jaxscale.terminal.demo import run
 
     document = run(output, lambda text: print(text, file=sys.stderr if json else sys.stdout, flush=True))
     if json:
@@ -91,9 +92,9 @@ def doctor(
 
     Each finding comes with its fix, often the run that would mend it. Exit code 1 where no answer is possible.
     """
-    from jaxscale.answers import doctor_text
     from jaxscale.config import FitFile
     from jaxscale.law import get_law
+    from jaxscale.terminal.answers import doctor_text
     from jaxscale.trust.doctor import doctor as examine
 
     wanted = get_law(law)
@@ -114,8 +115,8 @@ def fit(table: Table = None, output: Output = None, json: Json = False, *, optio
     First whether the fit may be believed, then the parameters with their uncertainty. A table that cannot answer
     is told why and what would help, and the exit code is 1.
     """
-    from jaxscale.answers import fit_document, fit_text
     from jaxscale.config import FitFile
+    from jaxscale.terminal.answers import fit_document, fit_text
 
     settled = settings(FitFile, options, table=table, output=output)
     made = fitted(settled)
@@ -139,8 +140,8 @@ def predict(
 
     With intervals of the curve and of one new run.
     """
-    from jaxscale.answers import predictions_text
     from jaxscale.config import FitFile
+    from jaxscale.terminal.answers import predictions_text
 
     points = numbers("--at", at, "N=7e10")
     if not points:
@@ -168,9 +169,9 @@ def backtest(
     options: dict[str, Any],
 ) -> int:
     """Fit the smaller runs, forecast the larger ones, score."""
-    from jaxscale.answers import backtest_text
     from jaxscale.config import FitFile
     from jaxscale.law import get_law
+    from jaxscale.terminal.answers import backtest_text
     from jaxscale.trust.backtest import backtest as score
 
     chosen = [get_law(name) for name in law or ["chinchilla"]]
@@ -202,9 +203,9 @@ def plan(
 
     With the uncertainty of the best choice, and how much room there is around it.
     """
-    from jaxscale.answers import plan_text
     from jaxscale.config import PlanFile
     from jaxscale.decide.plan import plan as decide
+    from jaxscale.terminal.answers import plan_text
 
     spend = {"budget": budget, "serve_tokens": serve_tokens, "unique_tokens": unique_tokens, "cost": cost}
     saved, table = apart(source)

@@ -55,8 +55,8 @@ def _collinear(logs: dict[str, np.ndarray], law: Law) -> Status | None:
             return Status(
                 False, "cannot_be_identified",
                 f"Cannot be identified: {symbol} follows {first} on one line (it leaves the line by "
-                f"{off_line(logs, symbol):.1%}), so their effects cannot be told apart, and neither can the best "
-                f"split of compute.",
+                f"{100 * off_line(logs, symbol):.1f} %), so their effects cannot be told apart, and neither can the "
+                "best split of compute.",
                 f"Add a run off the line, such as {_run(law, logs, at)}; predictions along the line would be all "
                 "that this table supports.",
             )  # fmt: skip

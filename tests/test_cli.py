@@ -17,12 +17,12 @@ import pytest
 from typer.testing import CliRunner
 
 from jaxscale import __version__
-from jaxscale.answers import backtest_text
 from jaxscale.cli import app
 from jaxscale.config import FitFile
-from jaxscale.console import jsonable, table
 from jaxscale.law import get_law
-from jaxscale.options import settings
+from jaxscale.terminal.answers import backtest_text
+from jaxscale.terminal.console import jsonable, table
+from jaxscale.terminal.options import settings
 
 COMMANDS = ["laws", "doctor", "fit", "predict", "backtest", "plan", "report", "simulate", "datasets", "cite", "demo"]
 QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.yaml"

@@ -190,7 +190,7 @@ class _Search:
         at_edge = float(np.mean(np.isin(best, edges)))
         if at_edge > AT_EDGE:
             raise PlanError(
-                f"For {at_edge:.0%} of the posterior the best size lies outside the range that was searched "
+                f"For {100 * at_edge:.0f} % of the posterior the best size lies outside the range that was searched "
                 f"({human(self.low, digits=2)} to {human(self.high, digits=2)} parameters): these runs do not "
                 "determine the split. Runs at other ratios of tokens to parameters would."
             )
@@ -233,7 +233,8 @@ class _Search:
         if self.unique_tokens is not None:
             capped = float(np.mean(optimum < self.low * 1.01))
             said.append(
-                f"Tokens are capped at {human(self.unique_tokens)}; the cap binds in {capped:.0%} of the posterior."
+                f"Tokens are capped at {human(self.unique_tokens)}; the cap binds in {100 * capped:.0f} % of the "
+                "posterior."
             )
         if not self.fit.has_draws:
             said.append("A point fit: one optimum, no interval.")

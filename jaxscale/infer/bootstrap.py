@@ -41,7 +41,7 @@ def bootstrap(
     reached = float(np.mean(np.concatenate(left)[:count] < 0.1))
     status = Status(
         True, "bootstrap",
-        f"Bootstrap: {count} resamples of the runs, {reached:.1%} of them at their optimum. Not a posterior.",
+        f"Bootstrap: {count} resamples of the runs, {100 * reached:.1f} % of them at their optimum. Not a posterior.",
     )  # fmt: skip
     return {"draws": draws, "status": status, "health": Health("bootstrap")}
 

@@ -299,7 +299,7 @@ def _nuts(model: Model, lane: Lane, proposal: Proposal, outcome: Outcome, key: j
 
 def point_status(point: Point) -> Status:
     """The gate of a point fit: the optimum was reached, and it is said how many starts agree."""
-    starts = f"{point.in_best:.0%} of the starts agree"
+    starts = f"{100 * point.in_best:.0f} % of the starts agree"
     if not (np.isfinite(point.u).all() and point.decrement < CONVERGED):
         return Status(
             False, "not_converged",

@@ -10,9 +10,9 @@ import jax
 import numpy as np
 
 from jaxscale import __version__
-from jaxscale.console import paragraphs, table
 from jaxscale.law import Law, Paper, Preset
 from jaxscale.priors import Prior
+from jaxscale.terminal.console import paragraphs, table
 from jaxscale.words import plain
 
 CERTAINTY = {

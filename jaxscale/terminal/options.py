@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jaxscale.console import pairs
 from jaxscale.errors import ConfigError
+from jaxscale.terminal.console import pairs
 from jaxscale.words import number
 
 if TYPE_CHECKING:

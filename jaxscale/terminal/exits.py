@@ -10,8 +10,8 @@ from typing import Any
 import typer
 import typer.core
 
-from jaxscale.console import failure
 from jaxscale.errors import ConfigError, JaxscaleError, PlanError
+from jaxscale.terminal.console import failure
 
 DONE, NO, BAD_INPUT, BUG, STOPPED = 0, 1, 2, 3, 130
 UsageError: Any = typer.BadParameter.__base__  # typer's own errors of usage; typer gives the class no public name

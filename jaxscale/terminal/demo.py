@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jaxscale import answers, datasets
+from jaxscale import datasets
 from jaxscale.api import fit
 from jaxscale.decide.plan import plan
 from jaxscale.errors import ConfigError
 from jaxscale.law import get_law
 from jaxscale.report import html
+from jaxscale.terminal import answers
 from jaxscale.trust.backtest import backtest
 from jaxscale.trust.doctor import doctor
 from jaxscale.variables import FLOPS_PER_PARAM_TOKEN

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from jaxscale.console import count, emit, pairs, paragraphs
 from jaxscale.errors import LawError
-from jaxscale.exits import DONE, NO
-from jaxscale.options import Json, Output, numbers, one_number, writable
+from jaxscale.terminal.console import count, emit, pairs, paragraphs
+from jaxscale.terminal.exits import DONE, NO
+from jaxscale.terminal.options import Json, Output, numbers, one_number, writable
 
 
 def laws(
@@ -23,8 +23,8 @@ def laws(
 
     In full: formula, inputs with units, priors in words, published values and how sure they are, source.
     """
-    from jaxscale import cards
     from jaxscale.law import get_law, list_laws
+    from jaxscale.terminal import cards
 
     if name is not None:
         law = get_law(name)
@@ -44,8 +44,8 @@ def laws(
 
 def cite(name: Annotated[str, typer.Argument(metavar="LAW", help="A law's name.")], json: Json = False) -> int:
     """Say how to cite a law and this software."""
-    from jaxscale.cards import citation
     from jaxscale.law import get_law
+    from jaxscale.terminal.cards import citation
 
     source, entries = citation(get_law(name))
     text = paragraphs(source, *entries)
@@ -60,7 +60,7 @@ def datasets(
 ) -> int:
     """List public tables of training runs, or show one."""
     from jaxscale import datasets as public
-    from jaxscale.answers import dataset_text
+    from jaxscale.terminal.answers import dataset_text
 
     if name is None:
         if output is not None:

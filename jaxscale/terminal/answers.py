@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from jaxscale.console import count, paragraphs, table
+from jaxscale.terminal.console import count, paragraphs, table
 from jaxscale.words import by_name, human, plain, spread
 
 if TYPE_CHECKING:
@@ -133,7 +133,8 @@ def backtest_text(scores: pd.DataFrame) -> str:
         inside = (own["coverage90"] * own["n_test"]).sum()
         total = own["n_test"].sum()
         said += [
-            f"- {law}: {inside:.0f} of {total} held-out runs fell inside their 90 % interval ({inside / total:.0%})."
+            f"- {law}: {inside:.0f} of {total} held-out runs fell inside their 90 % interval "
+            f"({100 * inside / total:.0f} %)."
         ]
     legend = (
         "Fold 0 forecasts the largest runs from the smaller ones; later folds step back. The error is of the median "
@@ -154,7 +155,7 @@ def plan_text(plan: Plan) -> str:
     choice = f"Recommended: {human(best['N'])} parameters on {human(best['D'])} tokens ({ratio}), "
     choice += f"expected loss {by_name('loss', best['loss'])}."
     risk = best["regret_q95"]
-    if risk > 0:
+    if len(plan.draws["N"]) > 1:  # a point fit knows no risk
         choice += f" With 95 % probability it loses less than {plain(risk, digits=2)} against the best possible choice."
     low, high = human(valley["N_low"]), human(valley["N_high"])
     flat = f"Any size from {low} to {high} parameters costs at most 0.5 % of loss."
@@ -174,7 +175,7 @@ def doctor_text(source: str, rows: int, law: str, findings: Sequence[Finding]) -
         parts += [f"This table cannot answer for {law}: mend {'the error' if errors == 1 else 'the errors'} first."]
     elif warnings:
         parts += [
-            f"This table can be fitted with {law}; expect the {count(warnings, 'warning')} above to cost precision."
+            f"This table can be fitted with {law}; the {count(warnings, 'warning')} above say where the answer suffers."
         ]
     else:
         parts += [f"This table looks fit for {law}."]
