@@ -174,9 +174,8 @@ def doctor_text(source: str, rows: int, law: str, findings: Sequence[Finding]) -
     if errors:
         parts += [f"This table cannot answer for {law}: mend {'the error' if errors == 1 else 'the errors'} first."]
     elif warnings:
-        parts += [
-            f"This table can be fitted with {law}; the {count(warnings, 'warning')} above say where the answer suffers."
-        ]
+        where = "the warning above says" if warnings == 1 else f"the {warnings} warnings above say"
+        parts += [f"This table can be fitted with {law}; {where} where the answer suffers."]
     else:
         parts += [f"This table looks fit for {law}."]
     return paragraphs(*parts)
