@@ -145,3 +145,20 @@ def test_inputs_far_from_one_do_not_lose_digits():
     u = model.draw_prior(jax.random.key(1))
     a, b = (model.log_density(u, lane_of(t, model.noise, 12)) for t in (raw, shifted))
     assert float(a) == pytest.approx(float(b), rel=1e-9)
+
+
+@pytest.mark.parametrize("noise", ["student_t/log", "student_t/raw"])
+def test_priors_on_amounts_follow_the_responses_scale(noise):
+    """A response in thousandths, told its scale, has the same posterior: densities differ by a constant."""
+    law = js.get_law("chinchilla")
+    model = Model(law, get_noise(noise, law.response))
+    one = table(law)
+    thousand = Table(one.x, one.y * 1000.0, None, 1000.0, ())
+    lanes = [lane_of(t, model.noise, 12) for t in (one, thousand)]
+    us = [model.draw_prior(jax.random.key(s)) for s in range(4)]
+    shift = [float(model.log_density(u, lanes[1]) - model.log_density(u, lanes[0])) for u in us]
+    np.testing.assert_allclose(shift, shift[0], rtol=1e-9, atol=1e-6)
+    a, b = (model.parameters(model.coordinates(us[0]), lane) for lane in lanes)
+    assert float(b["E"] / a["E"]) == pytest.approx(1000.0)
+    assert float(b["A"] / a["A"]) == pytest.approx(1000.0)
+    assert float(b["alpha"]) == float(a["alpha"])
