@@ -332,3 +332,11 @@ def test_random_frames(header: list[str], data: st.DataObject):
 @given(st.lists(st.tuples(*[st.floats(1e3, 1e15)] * 2, st.floats(0.01, 20)), min_size=1, max_size=20))
 def test_random_numbers(rows: list[tuple[float, float, float]]):
     reads_or_refuses(pd.DataFrame(rows, columns=["params", "tokens", "loss"]))
+
+
+def test_checkpoints_of_one_run_are_said():
+    """Trap 15: forty checkpoints of five runs are not forty runs."""
+    rows = [(f"r{i}", 10 ** (8 + i / 4), 1e9 * 2**j, 3.0 - 0.1 * j) for i in range(5) for j in range(8)]
+    runs = read_runs(pd.DataFrame(rows, columns=["run", "params", "tokens", "loss"]))
+    assert any("40 rows are checkpoints of 5 runs" in note for note in runs.notes)
+    assert not any("checkpoints" in note for note in read_runs(runs.table.drop(columns="run")).notes)

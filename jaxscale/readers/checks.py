@@ -161,6 +161,13 @@ def remarks(runs: Runs, taken: Mapping[str, str], repeated: np.ndarray) -> list[
     if repeated.any():
         first = runs.rows[np.flatnonzero(repeated)[0]]
         notes.append(f"{repeated.sum()} rows repeat an earlier row in every column (the first is row {first}).")
+    name = next((c for c in IDENTITY if c in runs.table), None)
+    named = runs.table[name].nunique() if name else 0
+    if 0 < named < len(runs) - int(repeated.sum()):
+        notes.append(
+            f"{len(runs)} rows are checkpoints of {named} runs. They are fitted as if each were a run of its own, and "
+            "rows of one run err together: intervals come out too narrow. Keep the final ones with a query."
+        )
     if "loss" in taken and ("flops" in taken or {"params", "tokens"} <= set(taken)):
         held = {c: runs.table[taken[c]].to_numpy() for c in CORE if c in taken}
         compute = held["flops"] if "flops" in held else held["params"] * held["tokens"]
