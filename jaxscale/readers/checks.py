@@ -162,7 +162,7 @@ def remarks(runs: Runs, taken: Mapping[str, str], repeated: np.ndarray) -> list[
         first = runs.rows[np.flatnonzero(repeated)[0]]
         notes.append(f"{repeated.sum()} rows repeat an earlier row in every column (the first is row {first}).")
     name = next((c for c in IDENTITY if c in runs.table), None)
-    named = runs.table[name].nunique() if name else 0
+    named = len(set(_codes(runs.table[name]).tolist()) - {-1}) if name else 0
     if 0 < named < len(runs) - int(repeated.sum()):
         notes.append(
             f"{len(runs)} rows are checkpoints of {named} runs. They are fitted as if each were a run of its own, and "

@@ -6,6 +6,7 @@ import inspect
 import math
 from typing import Any
 
+from jaxscale import datasets
 from jaxscale.report.content import DERIVATIONS
 from jaxscale.report.style import plain, typeset
 from jaxscale.result import Fit
@@ -52,7 +53,12 @@ def call(fit: Fit) -> str:
     read = f"{about['source']!r}"
     if about["columns"]:
         read += f", columns={dict(about['columns'])!r}"
-    lines.append(f"runs = js.read_runs({read})" if about["source"] != "<DataFrame>" else "runs = js.read_runs(frame)")
+    if dataset := dataset_of(about["source"]):
+        lines.append(f"runs = js.datasets.load({dataset!r})")
+    else:
+        lines.append(
+            "runs = js.read_runs(frame)" if about["source"].startswith("<") else f"runs = js.read_runs({read})"
+        )
     if about["excluded"]:
         lines.append(f"# and the {len(about['excluded'])} exclusions of the checklist")
     priors = ", priors=..." if about["priors"] else ""
@@ -168,3 +174,9 @@ def _intervals(fit: Fit) -> str:
     kind = "bootstrap percentile" if fit.health.method == "bootstrap" else "equal-tailed posterior"
     count = typeset(str(len(next(iter(fit.draws().values())))))
     return f"90 % {kind} intervals (5 % to 95 %) over {count} draws. They believe the law; the backtest tests it."
+
+
+def dataset_of(source: str) -> str | None:
+    """The public table that a source names ("name (where it is from)"), else None."""
+    name = source.partition(" (")[0]
+    return name if name in {d.name for d in datasets.list()} else None

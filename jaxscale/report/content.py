@@ -13,9 +13,9 @@ from jaxscale.decide.plan import frontier, plan
 from jaxscale.errors import DataError, PlanError
 from jaxscale.result import Fit
 from jaxscale.runs import Runs
+from jaxscale.trust.doctor import OUTLYING
 from jaxscale.variables import DERIVED, FLOPS, FLOPS_PER_PARAM_TOKEN, PARAMS, TOKENS
 
-ODD = 4.0  # robust standard deviations off the law that make a run an outlier
 THIN = 400  # draws behind a drawn curve
 DERIVATIONS = frozenset(rule[2] for rules in DERIVED.values() for rule in rules)
 REACH = 10.0  # times the largest run's compute: the target where none is given
@@ -31,7 +31,7 @@ class Seen:
         sizes: N, D and C, each (n,); None where the law is not about models and tokens.
         label: how to name each run.
         residual: (n,) observed minus law, relative on a log scale; None where there is no law to compare with.
-        odd: (n,) whether the residual is beyond four robust standard deviations.
+        odd: (n,) whether the residual is beyond the doctor's limit.
     """
 
     x: dict[str, np.ndarray]
@@ -54,7 +54,7 @@ def seen(fit: Fit) -> Seen:
         on_log = fit.noise.on == "log" and "trials" not in constant
         residual = np.log(y / centre) if on_log else y - centre
         spread = 1.4826 * np.median(np.abs(residual - np.median(residual)))
-        odd = np.abs(residual) > ODD * max(spread, 1e-12)
+        odd = np.abs(residual) > OUTLYING * max(spread, 1e-12)
     return Seen(x, y, _sizes(x, fit), [str(v) for v in constant["label"].to_numpy()], residual, odd)
 
 

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from jaxscale.decide.plan import FLAT, Plan, plan
 from jaxscale.errors import PlanError
 from jaxscale.report import plots
-from jaxscale.report.checklist import call, checklist
+from jaxscale.report.checklist import call, checklist, dataset_of
 from jaxscale.report.content import DERIVATIONS, default_budget, runs_of, sizes_matter
 from jaxscale.report.evidence import fold_name
 from jaxscale.report.style import COLOURS, DARK, DARK_SIZES, SIZES, human, plain, svg, typeset
@@ -90,6 +90,8 @@ def write(fit: Fit, path: str | os.PathLike[str], budget: float | None = None, r
 
 def _named(source: str) -> str:
     """The table's name for a title: a file's, or what it was if not a file ("<DataFrame>")."""
+    if dataset := dataset_of(source):
+        return dataset
     return f"a {source.strip('<>')}" if source.startswith("<") else Path(source).name
 
 

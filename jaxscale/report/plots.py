@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from jaxscale.report.content import ODD, REACH, Seen, curves, frontier_of, seen
+from jaxscale.report.content import REACH, Seen, curves, frontier_of, seen
 from jaxscale.report.evidence import backtest_fan as backtest_fan
 from jaxscale.report.evidence import comparison as comparison
 from jaxscale.report.posterior import posterior_pairs as posterior_pairs
@@ -32,6 +32,7 @@ from jaxscale.report.style import (
     styled,
 )
 from jaxscale.result import Fit
+from jaxscale.trust.doctor import OUTLYING
 from jaxscale.words import spread
 
 if TYPE_CHECKING:
@@ -241,5 +242,5 @@ def _mark_odd(axes: Axes, x: np.ndarray, y: np.ndarray, odd: np.ndarray) -> None
         return
     axes.plot(x[odd], y[odd], "x", color=OUTLIER, markersize=5, markeredgewidth=1.4, zorder=4.5)
     count = int(odd.sum())
-    text = f"\u00d7 {count} {'run' if count == 1 else 'runs'} more than {ODD:g} robust sd off the law"
+    text = f"\u00d7 {count} {'run' if count == 1 else 'runs'} more than {OUTLYING:g} robust sd off the law"
     axes.text(0.012, 0.025, text, transform=axes.transAxes, color=OUTLIER, fontsize=7.5, path_effects=halo(), zorder=7)
