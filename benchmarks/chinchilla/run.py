@@ -80,7 +80,7 @@ def agreement(runs: js.Runs) -> pd.DataFrame:
         tables[f"simulated ({n})"] = js.simulate("chinchilla", TRUTH, inputs, sd=0.01, seed=n)
     rows = []
     for name, table in tables.items():
-        ours, reference = js.fit(table, draws=16000), js.fit(table, method="nuts", draws=32000, seed=1)
+        ours, reference = js.fit(table, draws=24000), js.fit(table, method="nuts", draws=32000, seed=1)
         a, b = transformed(ours), transformed(reference)
         shift = {p: (a[p].mean() - b[p].mean()) / b[p].std() for p in a}
         ratio = {p: a[p].std() / b[p].std() for p in a}
