@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxscale import __version__
@@ -121,7 +122,7 @@ def _fit_table(
     """Everything of a Fit that depends on the numbers alone."""
     nothing = {"draws": None, "log_likelihood": None, "sample_stats": None, "notes": [], "basins": {}, "stages": []}
     refused = refusal(table, model.law)
-    if refused is not None and method != "point":
+    if refused is not None:
         point = dict.fromkeys(model.params, float("nan"))
         return nothing | {"status": refused, "health": Health("none"), "point": point}
     lane = lane_of(table, model.noise, rows_for(len(table)))
@@ -167,8 +168,15 @@ def _basins(point: Any) -> dict[str, float]:
 
 
 def _prior_dominated(model: Model, u: np.ndarray) -> list[str]:
-    prior = np.asarray(jax.vmap(model.draw_prior)(jax.random.split(jax.random.key(0), 2000)))
-    ratio = u.reshape(-1, model.size).std(axis=0) / prior.std(axis=0)
+    """Compared coordinate by coordinate: the flat vector mixes the amounts."""
+
+    def apart(u: jax.Array) -> jax.Array:
+        coordinates = model.coordinates(u)
+        return jnp.stack([s.bijector.back(coordinates[s.name]) for s in model.sites])
+
+    prior = jax.vmap(model.draw_prior)(jax.random.split(jax.random.key(0), 2000))
+    spread = [np.asarray(jax.vmap(apart)(v)).std(axis=0) for v in (jnp.asarray(u.reshape(-1, model.size)), prior)]
+    ratio = spread[0] / spread[1]
     names = [s.param for s, r in zip(model.sites, ratio, strict=True) if r > PRIOR_DOMINATED]
     text = "These runs say little about {}: its interval is the prior's." if len(names) == 1 else (
         "These runs say little about {}: their intervals are the prior's.")  # fmt: skip

@@ -17,13 +17,16 @@ LEAST_OFF_LINE = 0.1  # sd of one log input about the others' best line: less is
 def refusal(table: Table, law: Law) -> Status | None:
     """A status that says why no posterior can be had from this design and which run would mend it."""
     n, p = len(table), len(law.free)
+    logs = {s: np.log(v) for s, v in table.x.items()}
     if n <= p:
+        symbol = list(logs)[-1]
+        off = {symbol: float(np.median(logs[symbol])) + np.log(8)}
         return Status(
             False, "too_few_runs",
             f"Too few runs: {n} for the {p} parameters of {law.name}, so the prior alone would answer.",
-            f"Add at least {p + 1 - n} runs that vary {_listed(law)}, or fix parameters with priors.",
+            f"Add at least {p + 1 - n} runs that vary {_listed(law)}, such as {_run(law, logs, off)}, or fix "
+            "parameters with priors.",
         )  # fmt: skip
-    logs = {s: np.log(v) for s, v in table.x.items()}
     for symbol, values in logs.items():
         if np.ptp(values) < LEAST_SPREAD:
             column, at = law.inputs[symbol].column, np.exp(values.mean())

@@ -115,6 +115,30 @@ def test_designs_that_cannot_answer_are_refused(collinear, runs, design, code, s
     assert "posterior" not in fit.data
     with pytest.raises(js.PlanError, match=str(fit.status)[:20]):
         js.plan(fit, 1e22)
+    assert "a run at N = " in fit.status.fix
+    assert js.fit(table, noise="huber").status == fit.status  # a point would only hide it
+
+
+def test_a_bootstrap_that_misses_its_optima_is_refused(runs, monkeypatch):
+    from jaxscale.infer import bootstrap
+
+    def lost(model):
+        params = {p: np.ones(bootstrap.AT_ONCE) for p in model.params}
+        return lambda lane, weight, u: (params, np.where(np.arange(bootstrap.AT_ONCE) < 10, 9.0, 0.0))
+
+    monkeypatch.setattr(bootstrap, "_program", lost)
+    fit = js.fit(runs, noise="huber", method="bootstrap", draws=50)
+    assert fit.status.code == "not_converged"
+    assert fit.summary().isna().all(axis=None)
+
+
+def test_what_the_prior_answers_is_said():
+    """Losses far above the floor say little of it: the note names E, whatever the flat vector mixes."""
+    inputs = {"D": 2.0 ** np.arange(8, 22)}
+    steep = js.simulate("rectified_ft", {"E": 0.01, "B": 30.0, "Dl": 5.0, "beta": 0.2}, inputs, sd=0.02)
+    fit = js.fit(steep, "rectified_ft")
+    assert fit.status.ok
+    assert "These runs say little about E: its interval is the prior's." in fit.about["notes"]
 
 
 GOOD = Health("HMC", r_hat=1.001, ess_bulk=2000.0, ess_tail=1500.0, divergences=0, ebfmi=0.9)

@@ -16,6 +16,8 @@ from jaxscale.model import Model
 from jaxscale.status import Health, Status
 
 AT_ONCE = 50
+NEAR = 0.1  # Newton decrement of a resample at its optimum: a tenth of its standard error is left
+REACHED = 0.95  # share of the resamples that must be there
 
 
 def bootstrap(
@@ -38,11 +40,15 @@ def bootstrap(
         found.append(jax.tree.map(np.asarray, values))
         left.append(np.asarray(decrement))
     draws = {p: np.concatenate([f[p] for f in found])[None, :count] for p in model.params}
-    reached = float(np.mean(np.concatenate(left)[:count] < 0.1))
-    status = Status(
-        True, "bootstrap",
-        f"Bootstrap: {count} resamples of the runs, {100 * reached:.1f} % of them at their optimum. Not a posterior.",
-    )  # fmt: skip
+    reached = float(np.mean(np.concatenate(left)[:count] < NEAR))
+    said = f"{count} resamples of the runs, {100 * reached:.1f} % of them at their optimum"
+    if reached < REACHED:
+        status = Status(
+            False, "not_converged", f"Not converged: {said} ({100 * REACHED:.0f} % needed).",
+            "Resamples lose what holds some parameter; a posterior, or runs that vary the inputs more, would help.",
+        )  # fmt: skip
+    else:
+        status = Status(True, "bootstrap", f"Bootstrap: {said}. Not a posterior.")
     return {"draws": draws, "status": status, "health": Health("bootstrap")}
 
 

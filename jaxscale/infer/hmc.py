@@ -42,7 +42,6 @@ class Block(NamedTuple):
 
     u: jax.Array
     energy: jax.Array
-    accepted: jax.Array
     diverging: jax.Array
 
 
@@ -122,12 +121,12 @@ def run_block(
             when(drift, state.drift),
             when(time, state.time),
         )
-        return new, (new.z, energy, chance, error > DIVERGED)
+        return new, (new.z, energy, error > DIVERGED)
 
     # a state fresh from `begin` has no densities yet; recomputing them is one evaluation in a few hundred
     log_p, slope = evaluate(state.z)
     state = state._replace(log_p=log_p, slope=slope)
-    state, (z, energy, chance, diverging) = jax.lax.scan(step, state, jax.random.split(key, BLOCK))
+    state, (z, energy, diverging) = jax.lax.scan(step, state, jax.random.split(key, BLOCK))
     u = centre[None, None, :] + z @ factor.T
     over_chains = lambda a: jnp.swapaxes(a, 0, 1)  # noqa: E731
-    return state, Block(over_chains(u), over_chains(energy), over_chains(chance), over_chains(diverging))
+    return state, Block(over_chains(u), over_chains(energy), over_chains(diverging))
