@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxscale import __version__
-from jaxscale.batch import Table, key_of, lane_of, rows_for, table_of
+from jaxscale.batch import Table, keys_of, lane_of, rows_for, table_of
 from jaxscale.errors import ConfigError
 from jaxscale.identify import refusal
 from jaxscale.infer import cascade
 from jaxscale.infer.bootstrap import bootstrap
+from jaxscale.infer.posteriors import point_status
+from jaxscale.infer.programs import programs, take
 from jaxscale.law import Law, get_law
 from jaxscale.model import Model
 from jaxscale.noise import Noise, get_noise
@@ -31,7 +32,6 @@ from jaxscale.status import Health
 from jaxscale.tree import data_tree
 
 METHODS = (*cascade.METHODS, "point", "bootstrap")
-PRIOR_DOMINATED = 0.9  # posterior sd over prior sd, above which the data have said little
 
 
 def as_runs(runs: Runs | str | os.PathLike[str] | Any) -> Runs:
@@ -102,7 +102,8 @@ def fit(
         "device": jax.devices()[0].device_kind,
         "seconds": time.perf_counter() - began,
     }
-    tree = data_tree(table, runs, made.pop("draws"), made.pop("log_likelihood"), made.pop("sample_stats"), law)
+    groups = (made.pop(k) for k in ("draws", "convergence", "log_likelihood", "sample_stats"))
+    tree = data_tree(table, runs, law, *groups)
     return Fit(law=law, noise=model.noise, data=tree, about=about, **made)
 
 
@@ -121,41 +122,49 @@ def _fit_table(
 ) -> dict[str, Any]:
     """Everything of a Fit that depends on the numbers alone."""
     nothing = {"draws": None, "log_likelihood": None, "sample_stats": None, "notes": [], "basins": {}, "stages": []}
+    nothing["convergence"] = None
     refused = refusal(table, model.law)
     if refused is not None:
         point = dict.fromkeys(model.params, float("nan"))
         return nothing | {"status": refused, "health": Health("none"), "point": point}
     lane = lane_of(table, model.noise, rows_for(len(table)))
-    key = key_of(seed, "fit")
+    keys = keys_of(seed, ["fit"])
     if method in ("point", "bootstrap"):
         say("searching for the optimum")
-        best = next(cascade.points(model, [lane], [key]))
-        status = cascade.point_status(best)
+        best = take(cascade.points(model, [lane], keys), 0)
+        status = point_status(best)
         made = nothing | {"status": status, "health": Health("point"), "basins": _basins(best)}
-        made["point"] = _point(model, best.u, lane)
+        made["point"] = _by_name(model, best.values)
         if method == "bootstrap" and status.ok:
-            made |= bootstrap(model, table, lane, best, key, draws, say)
+            made |= bootstrap(model, table, lane, best, keys[0], draws, say)
         return made
-    outcome = cascade.sample(model, [lane], [key], method=method, draws=draws, say=say)[0]
+    found = cascade.sample(model, [lane], keys, method=method, draws=draws, say=say)
+    best = take(found.point, 0)
     made = nothing | {
-        "status": outcome.status,
-        "health": outcome.health,
-        "point": _point(model, outcome.point.u, lane),
-        "basins": _basins(outcome.point),
-        "stages": list(outcome.stages),
+        "status": found.status[0],
+        "health": found.health[0],
+        "point": _by_name(model, best.values),
+        "basins": _basins(best),
+        "stages": list(found.stages[0]),
     }
-    if outcome.status.ok and outcome.u is not None:
+    if found.status[0].ok:
         say("summing up")
-        made["draws"] = cascade.parameters(model, outcome.u, lane)
-        made["log_likelihood"] = cascade.log_likelihood(model, outcome.u, lane)[..., : len(table)]
-        made["notes"] = _prior_dominated(model, outcome.u)
-        if outcome.energy is not None:
-            made["sample_stats"] = {"energy": outcome.energy, "diverging": outcome.diverging}
+        shape = (found.chains[0], -1)
+        made["draws"] = _by_name(model, np.moveaxis(found.values[0].reshape(*shape, len(model.params)), -1, 0))
+        likelihood = np.asarray(programs(model).likelihood(found.u[0], lane))
+        made["log_likelihood"] = likelihood[:, : len(table)].reshape(*shape, len(table))
+        made["convergence"] = {p: take(found.convergence, (0, i)) for i, p in enumerate(model.params)}
+        if names := cascade.prior_dominated(found)[0]:
+            made["notes"] = [_little_said(names)]
+        if found.chains[0] > 1:
+            stats = {"energy": found.energy[0], "diverging": found.diverging[0]}
+            made["sample_stats"] = {k: v.reshape(shape) for k, v in stats.items()}
     return made
 
 
-def _point(model: Model, u: Any, lane: Mapping[str, Any]) -> dict[str, float]:
-    return {p: float(v[0, 0]) for p, v in cascade.parameters(model, u[None, None], dict(lane)).items()}
+def _by_name(model: Model, values: np.ndarray) -> dict[str, Any]:
+    """(params, ...) -> parameter -> float or array."""
+    return {p: v if np.ndim(v) else float(v) for p, v in zip(model.params, values, strict=True)}
 
 
 def _basins(point: Any) -> dict[str, float]:
@@ -167,17 +176,7 @@ def _basins(point: Any) -> dict[str, float]:
     }
 
 
-def _prior_dominated(model: Model, u: np.ndarray) -> list[str]:
-    """Compared coordinate by coordinate: the flat vector mixes the amounts."""
-
-    def apart(u: jax.Array) -> jax.Array:
-        coordinates = model.coordinates(u)
-        return jnp.stack([s.bijector.back(coordinates[s.name]) for s in model.sites])
-
-    prior = jax.vmap(model.draw_prior)(jax.random.split(jax.random.key(0), 2000))
-    spread = [np.asarray(jax.vmap(apart)(v)).std(axis=0) for v in (jnp.asarray(u.reshape(-1, model.size)), prior)]
-    ratio = spread[0] / spread[1]
-    names = [s.param for s, r in zip(model.sites, ratio, strict=True) if r > PRIOR_DOMINATED]
+def _little_said(names: Sequence[str]) -> str:
     text = "These runs say little about {}: its interval is the prior's." if len(names) == 1 else (
         "These runs say little about {}: their intervals are the prior's.")  # fmt: skip
-    return [text.format(", ".join(names))] if names else []
+    return text.format(", ".join(names))

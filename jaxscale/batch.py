@@ -26,8 +26,8 @@ from jaxscale.noise import Noise
 if TYPE_CHECKING:
     from jaxscale.runs import Runs
 
-ROWS = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
-LANES = 4  # of a compiled program for few fits: a fit and the folds of its backtest share one program
+ROWS = (16, 32, 48, 64, *(2**k * m for k in range(4, 12) for m in (5, 6, 7, 8)))  # at most a quarter is padding
+LANES = 8  # of a program on a CPU core: eight tables' temporaries stay in the cache, and XLA starts no threads
 
 Lane = dict[str, Any]
 
@@ -96,13 +96,32 @@ def rows_for(n: int) -> int:
     return next((size for size in ROWS if size >= n), -(-n // ROWS[-1]) * ROWS[-1])
 
 
-def stack(lanes: Sequence[Lane], count: int) -> Lane:
-    """A batch of `count` lanes; the first one is repeated where there are fewer."""
-    padded = [*lanes, *[lanes[0]] * (count - len(lanes))]
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *padded)
+def stack(lanes: Sequence[Lane]) -> Lane:
+    """Lanes of one shape as one, with a leading lane axis."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *lanes)
+
+
+def keys_of(seed: int, names: Sequence[str]) -> jax.Array:
+    """(names,) random keys: each depends on the seed and the fit's name, never on its place."""
+    digests = [int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") for name in names]
+    return _fold(jax.random.key(seed), np.array(digests, np.uint32))
 
 
 def key_of(seed: int, name: str) -> jax.Array:
-    """A fit's own random key: it depends on the seed and the fit's name, never on its place."""
-    digest = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
-    return jax.random.fold_in(jax.random.key(seed), digest)
+    """The key of one fit."""
+    return keys_of(seed, [name])[0]
+
+
+_fold = jax.jit(jax.vmap(jax.random.fold_in, in_axes=(None, 0)))
+
+
+def lanes_at_once(rows: int) -> int:
+    """Lanes of a compiled program on one device; fixed by the device, so that no fit's digits depend on its neighbours.
+
+    An accelerator takes as many as half its memory holds: some 12 KiB a row and 1 MiB of draws a lane.
+    """
+    device = jax.local_devices()[0]
+    if device.platform == "cpu":
+        return LANES
+    memory = (device.memory_stats() or {}).get("bytes_limit", 2**34)
+    return min(2**16, max(2**6, 2 ** int(np.log2(memory / 2 / (12 * 2**10 * rows + 2**20)))))

@@ -5,7 +5,7 @@ posterior alone. ArviZ loops over posteriors in Python, which costs more than fi
 over blocks of posteriors.
 
 The effective sample size is cut off where a sum of autocorrelations changes sign. With ties that sum can be zero
-but for rounding, so the order of the arithmetic up to there is the same for one posterior and for many.
+but for rounding. It is then taken as ArviZ takes it, and in the same order for one posterior and for many.
 
 Sources: Vehtari, Gelman, Simpson, Carpenter and Bürkner 2021 (R-hat and effective sample sizes, arXiv:1903.08008);
 Geyer 1992 (the monotone sequence); Betancourt 2016 (energy, arXiv:1604.00695); Vehtari, Simpson, Gelman, Yao and
@@ -17,67 +17,77 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
 from scipy.fft import next_fast_len
 from scipy.special import ndtri
 
 LEAST_DRAWS = 4  # a half chain needs two draws to have a variance
 LEAST_TAIL = 5  # fewer weights do not tell a Pareto shape
-BLOCK = 2**15  # numbers worked on at once: few enough to stay in the processor's cache
+BLOCK = 2**16  # numbers worked on at once: few enough to stay in the processor's cache
+LAGS = (8, 48)  # lags summed directly, first few, then more; past them the Fourier transform costs less; even
+ROUNDING = 1e-10  # no two ways to sum a pair of autocorrelations differ by as much
+
+
+class Convergence(NamedTuple):
+    """Do the chains of each posterior agree, and how many independent draws are they worth?
+
+    Attributes:
+        r_hat: rank-normalised split R-hat, the larger of the bulk one and the folded one, (...).
+        ess_bulk: effective sample size of the rank-normalised split chains, (...).
+        ess_tail: the smaller one of the 5 % and the 95 % quantile, not the default of ArviZ, 11 % and 89 %, (...).
+    """
+
+    r_hat: np.ndarray
+    ess_bulk: np.ndarray
+    ess_tail: np.ndarray
+
+
+def convergence(x: ArrayLike) -> Convergence:
+    """R-hat and effective sample sizes (Vehtari et al. 2021), which share most of their work.
+
+    (..., chain, draw) -> (...) each. NaN for fewer than four draws or any NaN. Where all draws are equal R-hat is NaN,
+    as it is for a single chain, and the effective sample sizes are the number of draws.
+    """
+    return Convergence(*_per_posterior(_convergence, x, 3))
 
 
 def rhat(x: ArrayLike) -> np.ndarray:
-    """Rank-normalised split R-hat: the larger of the bulk one and the folded one (Vehtari et al. 2021).
-
-    Args:
-        x: draws, (..., chain, draw).
-
-    Returns:
-        (...). NaN for fewer than two chains or four draws, for any NaN, and where all draws are equal.
-    """
-    return _per_posterior(_rhat, x, least_chains=2)
+    """R-hat as in `convergence`, (..., chain, draw) -> (...)."""
+    return convergence(x).r_hat
 
 
 def ess_bulk(x: ArrayLike) -> np.ndarray:
-    """Effective sample size of the rank-normalised split chains (Vehtari et al. 2021).
-
-    Args:
-        x: draws, (..., chain, draw).
-
-    Returns:
-        (...). NaN for fewer than four draws or any NaN; the number of draws where all are equal.
-    """
-    return _per_posterior(lambda rows: _ess(_normal_scores(_split(rows))), x)
+    """Effective sample size of the bulk as in `convergence`, (..., chain, draw) -> (...)."""
+    return convergence(x).ess_bulk
 
 
 def ess_tail(x: ArrayLike) -> np.ndarray:
-    """The smaller effective sample size of the 5 % and the 95 % quantile (Vehtari et al. 2021).
-
-    (..., chain, draw) -> (...), with NaN as in `ess_bulk`. ArviZ gives this for `prob=(0.05, 0.95)`; left to itself
-    it takes the quantiles from its `stats.ci_prob`, which are 11 % and 89 %.
-    """
-    return _per_posterior(_ess_tail, x)
+    """Effective sample size of the tails as in `convergence`, (..., chain, draw) -> (...)."""
+    return convergence(x).ess_tail
 
 
 def mcse_mean(x: ArrayLike) -> np.ndarray:
     """Monte Carlo standard error of the mean: standard deviation / sqrt(effective sample size of the mean).
 
-    (..., chain, draw) -> (...), with NaN as in `ess_bulk`.
+    (..., chain, draw) -> (...), with NaN as in `convergence`.
     """
-    return _per_posterior(lambda rows: _flat(rows).std(axis=-1, ddof=1) / np.sqrt(_ess(_split(rows))), x)
+
+    def statistic(rows: np.ndarray) -> np.ndarray:
+        return rows.reshape(len(rows), -1).std(axis=-1, ddof=1) / np.sqrt(_ess(_split(rows)))
+
+    return _per_posterior(statistic, x, 1)[0]
 
 
 def ebfmi(energy: ArrayLike) -> np.ndarray:
     """Estimated Bayesian fraction of missing information of each chain (Betancourt 2016); below 0.3 is a warning.
 
-    Args:
-        energy: Hamiltonian at each draw, (..., chain, draw).
-
-    Returns:
-        (..., chain). NaN for a single draw or any NaN; NaN or zero for a constant energy.
+    Of the Hamiltonian at each draw, (..., chain, draw) -> (..., chain). NaN for a single draw or any NaN; NaN or zero
+    for a constant energy.
     """
     energy = _contiguous(energy)
     if energy.shape[-1] < 2:
@@ -87,9 +97,7 @@ def ebfmi(energy: ArrayLike) -> np.ndarray:
 
 
 def psis(log_weights: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Pareto-smoothed importance sampling (Vehtari et al. 2024).
-
-    The largest weights are replaced by the quantiles of a generalised Pareto distribution fitted to them.
+    """Pareto-smoothed importance sampling: the largest weights become quantiles of the Pareto fitted to them.
 
     Args:
         log_weights: log importance ratios, up to a constant, (..., S). They are taken to be independent.
@@ -111,11 +119,7 @@ def psis(log_weights: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
 def importance_ess(log_weights: ArrayLike) -> np.ndarray:
     """Effective sample size of importance weights: 1 / sum(w^2), the weights scaled to sum to one.
 
-    Args:
-        log_weights: log weights, up to a constant, (..., S).
-
-    Returns:
-        (...), between 1 and S.
+    Of log weights, up to a constant, (..., S) -> (...), between 1 and S.
     """
     log_weights = _contiguous(log_weights)
     with np.errstate(all="ignore"):
@@ -143,12 +147,8 @@ class Loo(NamedTuple):
 def psis_loo(log_likelihood: ArrayLike) -> Loo:
     """Leave-one-out cross-validation by Pareto-smoothed importance sampling (Vehtari et al. 2017).
 
-    Args:
-        log_likelihood: log density of each point at each draw, (..., chain, draw, n). The draws are taken to be
-            independent (a relative efficiency of one), which only sets how long a tail is smoothed.
-
-    Returns:
-        The totals and the pointwise values.
+    Of the log density of each point at each draw, (..., chain, draw, n). The draws are taken to be independent (a
+    relative efficiency of one), which only sets how long a tail is smoothed.
     """
     by_point = _contiguous(np.moveaxis(np.asarray(log_likelihood), -1, -3))
     *lead, n, n_chain, n_draw = by_point.shape
@@ -172,18 +172,17 @@ def _blocks(rows: np.ndarray) -> Iterator[slice]:
     return (slice(i, i + step) for i in range(0, len(rows), step))
 
 
-def _per_posterior(statistic: Callable[[np.ndarray], np.ndarray], x: ArrayLike, least_chains: int = 1) -> np.ndarray:
-    """Apply (row, chain, draw) -> (row,) to (..., chain, draw); NaN where there is too little, or a NaN."""
+def _per_posterior(statistics: Callable[[np.ndarray], ArrayLike], x: ArrayLike, count: int) -> np.ndarray:
+    """Apply (row, chain, draw) -> (count, row) to (..., chain, draw); NaN where there is too little, or a NaN."""
     x = _contiguous(x)
     *lead, n_chain, n_draw = x.shape
-    out = np.full(math.prod(lead), np.nan)
-    if n_chain >= least_chains and n_draw >= LEAST_DRAWS:
-        rows = x.reshape(len(out), n_chain, n_draw)
+    out = np.full((count, math.prod(lead)), np.nan)
+    if n_chain and n_draw >= LEAST_DRAWS:
+        rows = x.reshape(-1, n_chain, n_draw)
         with np.errstate(all="ignore"):
             for block in _blocks(rows):
-                bad = np.isnan(rows[block]).any(axis=(-2, -1))
-                out[block] = np.where(bad, np.nan, statistic(rows[block]))
-    return out.reshape(lead)[()]
+                out[:, block] = np.where(np.isnan(rows[block]).any(axis=(-2, -1)), np.nan, statistics(rows[block]))
+    return out.reshape(count, *lead)
 
 
 def _log_sum_exp(x: np.ndarray) -> np.ndarray:
@@ -193,93 +192,118 @@ def _log_sum_exp(x: np.ndarray) -> np.ndarray:
     return most + np.log(np.exp(x - most).sum(axis=-1, keepdims=True))
 
 
-def _flat(rows: np.ndarray) -> np.ndarray:
-    """(row, chain, draw) -> (row, chain * draw)."""
-    return rows.reshape(len(rows), rows.shape[1] * rows.shape[2])
-
-
 def _split(rows: np.ndarray) -> np.ndarray:
     """Each chain as two, (row, 2 * chain, draw // 2); the middle one of an odd number of draws is left out."""
     half = rows.shape[-1] // 2
     return np.concatenate((rows[..., :half], rows[..., -half:]), axis=-2)
 
 
-def _normal_scores(rows: np.ndarray) -> np.ndarray:
-    """Normal quantiles of the ranks within each row, ties at their mean rank (Blom 1958). Shape is kept."""
-    flat = _flat(rows)
-    size = flat.shape[-1]
-    order = flat.argsort(axis=-1)
-    ordered = np.take_along_axis(flat, order, axis=-1)
-    changes = ordered[:, 1:] != ordered[:, :-1]
-    first = np.zeros(flat.shape, dtype=int)  # of the run of ties that a position is in
-    last = np.full(flat.shape, size - 1)
-    first[:, 1:] = np.maximum.accumulate(np.where(changes, np.arange(1, size), 0), axis=-1)
-    last[:, -2::-1] = np.minimum.accumulate(np.where(changes, np.arange(size - 1), size - 1)[:, ::-1], axis=-1)
-    # A mean rank is half of a whole number, first + last + 2: few enough to look their quantiles up.
-    quantiles = ndtri((np.arange(2, 2 * size + 1) / 2 - 3 / 8) / (size + 1 / 4))
-    scores = np.empty_like(flat)
-    np.put_along_axis(scores, order, quantiles[first + last], axis=-1)
-    return scores.reshape(rows.shape)
-
-
-def _rhat(rows: np.ndarray) -> np.ndarray:
+def _convergence(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """R-hat, bulk and tail effective sample size, (row, chain, draw) -> (row,) each."""
     halves = _split(rows)
-    folded = np.abs(halves - np.median(_flat(halves), axis=-1)[:, None, None])
-    bulk = _potential_scale_reduction(_normal_scores(halves))
-    tail = _potential_scale_reduction(_normal_scores(folded))
-    tail[np.isnan(folded).any(axis=(-2, -1))] = np.nan  # the median was infinite, so there are no ranks
+    draws = halves.reshape(len(rows), -1)
+    series = np.empty((4, *draws.shape))  # folded scores, scores, and which draws are up to either quantile
+    series[1], order, ordered = _normal_scores(draws)
+    # The quantiles are of all draws, also of those that splitting leaves out, and to the last bit those of NumPy.
+    every = np.sort(rows.reshape(len(rows), -1), axis=-1) if rows.shape[-1] % 2 else ordered
+    for below, probability in zip(series[2:], (0.05, 0.95), strict=True):
+        place, part = divmod(probability * (every.shape[-1] - 1), 1)
+        neighbours = every[:, int(place) : int(place) + 2]
+        np.less_equal(draws, np.quantile(neighbours, part, axis=-1, keepdims=True), out=below)
+    # Distances from the median fall over the lower half and rise over the upper: two runs, which a merge sorts.
+    middle = draws.shape[-1] // 2
+    median = ordered[:, middle - 1 : middle + 1].mean(axis=-1, keepdims=True)
+    for a in (order, ordered):
+        a[:, :middle] = a[:, middle - 1 :: -1]
+    series[0].reshape(-1)[order] = _normal_scores(np.abs(ordered - median), stable=True)[0]
+    series = series.reshape(4, *halves.shape)
+    n = halves.shape[-1]
+    between = n * series[:2].mean(axis=-1).var(axis=-1, ddof=1)
+    within = series[:2].var(axis=-1, ddof=1).mean(axis=-1)
+    tail, bulk = np.sqrt((between / within + n - 1) / n)
+    tail[~np.isfinite(median[:, 0])] = np.nan  # there are no ranks then
     # Not np.maximum: draws of two values only fold to a constant, which has no R-hat, but the bulk has.
-    return np.where(tail > bulk, tail, bulk)
+    r_hat = np.where(tail > bulk, tail, bulk) if rows.shape[1] > 1 else np.full(len(rows), np.nan)
+    ess, low, high = _ess(series[1:].reshape(-1, *halves.shape[1:])).reshape(3, -1)
+    return r_hat, ess, np.where(high < low, high, low)
 
 
-def _potential_scale_reduction(rows: np.ndarray) -> np.ndarray:
-    n = rows.shape[-1]
-    between = n * rows.mean(axis=-1).var(axis=-1, ddof=1)
-    within = rows.var(axis=-1, ddof=1).mean(axis=-1)
-    return np.sqrt((between / within + n - 1) / n)
+@lru_cache(maxsize=16)
+def _normal_quantiles(size: int) -> np.ndarray:
+    """Of the ranks 1, 1.5, ... size (Blom 1958): a mean rank is half of a whole number."""
+    return ndtri((np.arange(2, 2 * size + 1) / 2 - 3 / 8) / (size + 1 / 4))
 
 
-def _ess_tail(rows: np.ndarray) -> np.ndarray:
-    low, high = (
-        _ess(_split(rows <= quantile[:, None, None]).astype(float))
-        for quantile in np.quantile(_flat(rows), (0.05, 0.95), axis=-1)
-    )
-    return np.where(high < low, high, low)
+def _normal_scores(rows: np.ndarray, stable: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Normal quantiles of the ranks in each row, ties at their mean rank; the order; the rows in that order."""
+    order = rows.argsort(axis=-1, stable=stable)
+    order += np.arange(len(rows))[:, None] * rows.shape[-1]  # faster to look up than places along an axis
+    ordered = rows.ravel()[order]
+    quantiles = _normal_quantiles(rows.shape[-1])
+    scores = np.empty(rows.size)
+    scores[order] = quantiles[::2]
+    tied = np.zeros(rows.shape, dtype=bool)  # with the one before
+    np.equal(ordered[:, 1:], ordered[:, :-1], out=tied[:, 1:])
+    tied = np.flatnonzero(tied)
+    start = np.flatnonzero(np.diff(tied, prepend=-1) > 1)
+    length = np.diff(start, append=len(tied))
+    first = tied[start] - 1
+    shared = quantiles[2 * (first % rows.shape[-1]) + length]
+    scores[order.ravel()[first]] = shared
+    scores[order.ravel()[tied]] = np.repeat(shared, length)
+    return scores.reshape(rows.shape), order, ordered
 
 
 def _ess(rows: np.ndarray) -> np.ndarray:
-    """Effective sample size by Geyer's initial monotone sequence, (row, chain, draw) -> (row,)."""
-    _, n_chain, n = rows.shape
-    size = n_chain * n
-    centred = rows - rows.mean(axis=-1, keepdims=True)
-    padded = next_fast_len(2 * n, real=True)  # so that the transform does not wrap around
-    spectrum = np.fft.rfft(centred, n=padded, axis=-1)
-    spectrum *= spectrum.conj()
-    autocovariance = np.fft.irfft(spectrum, n=padded, axis=-1)[..., :n] / n
+    """Effective sample size, (row, chain, draw) -> (row,). How a row is done does not depend on the others."""
+    n_row, n_chain, n = rows.shape
+    mean = rows.mean(axis=-1)
+    between = mean.var(axis=-1, ddof=1)
+    centred = np.zeros((n_row, n_chain, n + max(LAGS)))  # zeros for the lags to run into
+    np.subtract(rows, mean[..., None], out=centred[..., :n])
+    ess, todo = np.empty(n_row), np.arange(n_row)
+    for lags in LAGS:
+        if not len(todo):
+            break
+        ahead = sliding_window_view(centred, n, axis=-1)[..., :lags, :]
+        ess[todo], settled = _geyer(np.vecdot(ahead, centred[..., None, :n]) / n, between, n)
+        todo, between, centred = todo[~settled], between[~settled], centred[~settled]
+    if len(todo):
+        padded = next_fast_len(2 * n, real=True)  # so that the transform does not wrap around
+        spectrum = np.fft.rfft(centred[..., :n], n=padded, axis=-1)
+        spectrum *= spectrum.conj()  # in place: else NumPy swaps the factors, and so the rounding, in large arrays
+        ess[todo], _ = _geyer(np.fft.irfft(spectrum, n=padded, axis=-1) / n, between, n)
+    # An absolute bound, as ArviZ has it. Scores and indicators are of order one, so only `mcse_mean` can meet it
+    # with draws that do vary, by less than 1e-15 in all.
+    return np.where(np.ptp(rows, axis=(-2, -1)) < np.finfo(float).resolution, float(n_chain * n), ess)
+
+
+def _geyer(autocovariance: np.ndarray, between: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Effective sample size, (row, chain, lag) -> (row,), and whether neither more lags nor rounding change it."""
+    size = autocovariance.shape[1] * n
+    last = 2 * max(0, (n - 3) // 2) + 2  # ArviZ looks no further
     # Chains last and contiguous: NumPy then sums them in the same order whatever the number of rows.
-    autocovariance = np.ascontiguousarray(autocovariance.swapaxes(-1, -2)).mean(axis=-1)
+    autocovariance = np.ascontiguousarray(autocovariance[..., :last].swapaxes(-1, -2)).mean(axis=-1)
     within = autocovariance[:, :1] * n / (n - 1.0)
-    total = within * (n - 1.0) / n + rows.mean(axis=-1).var(axis=-1, ddof=1)[:, None]
+    total = within * (n - 1.0) / n + between[:, None]
     rho = 1.0 - (within - autocovariance) / total
     rho[:, 0] = 1.0
 
-    # In theory the sums of neighbouring pairs are positive and fall: keep them up to the first that is not
-    # positive, and let none be above the one before. The last pair that there are lags for ends the sum in any case.
-    pairs = rho[:, 0 : n - 1 : 2] + rho[:, 1::2]
-    most = max(0, (n - 3) // 2)
-    kept = np.logical_and.accumulate(pairs[:, :most] > 0, axis=-1)
-    falling = np.minimum.accumulate(pairs[:, :most], axis=-1)
+    # Geyer's initial monotone sequence. In theory the sums of neighbouring pairs are positive and fall: keep them up to
+    # the first that is not positive, and let none be above the one before. The last that there is ends it in any case.
+    pairs = rho[:, ::2] + rho[:, 1::2]
+    kept = np.logical_and.accumulate(pairs[:, :-1] > 0, axis=-1)
+    falling = np.minimum.accumulate(pairs[:, :-1], axis=-1)
     end = kept.sum(axis=-1, keepdims=True)
+    final = np.take_along_axis(pairs, end, axis=-1)[:, 0]
     # Of the pair that ends the sum, the even lag still counts (it makes the estimate less biased).
     even = np.take_along_axis(rho, 2 * end, axis=-1)[:, 0]
-    even = np.where((even > 0) | (np.take_along_axis(pairs, end, axis=-1)[:, 0] >= 0), even, 0.0)
+    even = np.where((even > 0) | (final >= 0), even, 0.0)
     tau = 2.0 * np.where(kept, falling, 0.0).sum(axis=-1) - 1.0 + even
     ess = size / np.maximum(tau, 1 / np.log10(size))  # antithetic draws may beat independent ones, within reason
     ess[np.isnan(rho[:, 1])] = np.nan
-    # An absolute bound, as ArviZ has it. Scores and indicators are of order one, so only `mcse_mean` can meet it
-    # with draws that do vary, by less than 1e-15 in all.
-    constant = np.ptp(rows, axis=(-2, -1)) < np.finfo(float).resolution
-    return np.where(constant, float(size), ess)
+    close = ((np.abs(pairs) < ROUNDING) & (np.arange(pairs.shape[-1]) <= end)).any(axis=-1)
+    return ess, ~close & (~(final > 0) | (rho.shape[-1] == last))
 
 
 def _smooth(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

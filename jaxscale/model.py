@@ -1,7 +1,8 @@
 """Law + noise -> one NumPyro model, and the flat log density the engine works on.
 
-The NumPyro model is the single source of truth: the flat density is its log density at the
-coordinates plus the log slope of the maps from the real line. Everything is a pure function of a
+The NumPyro model is the single source of truth: the flat density is held by a test to its log density
+at the coordinates plus the log slope of the maps from the real line, and is written without NumPyro's
+handlers because those take longer to trace than XLA to run. Everything is a pure function of a
 flat vector u and a lane (see batch.py), so that vmap gives batches.
 """
 
@@ -15,7 +16,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpyro
-from numpyro.infer.util import log_density
 
 from jaxscale.batch import Lane
 from jaxscale.law import Law
@@ -69,9 +69,20 @@ class Model:
         return (*self.law.params, *self.noise.priors)
 
     @cached_property
+    def free(self) -> tuple[int, ...]:
+        """Places in `params` of what is not fixed."""
+        sampled = {s.param for s in self.sites}
+        return tuple(i for i, p in enumerate(self.params) if p in sampled)
+
+    @cached_property
     def linear(self) -> tuple[int, ...]:
         """Places in the flat vector of the coordinates that the mean is linear in."""
         return tuple(i for i, s in enumerate(self.sites) if s.param in self.law.linear)
+
+    @cached_property
+    def _factors(self) -> frozenset[str]:
+        """Coefficients of powers of the inputs: as Positive they join the power's exponent, before its `exp`."""
+        return frozenset(s.param for s in self.sites if s.prior.powers and s.prior.sign > 0 and s.prior.scaled)
 
     @cached_property
     def amounts(self) -> tuple[int, ...]:
@@ -135,6 +146,11 @@ class Model:
                 out[name] = jnp.asarray(fixed)
         return {name: out[name] for name in self.params}
 
+    def values(self, u: jax.Array, lane: Lane) -> jax.Array:
+        """Flat vector (size,) -> what is reported, in the order of `params`; (params,)."""
+        found = self.parameters(self.coordinates(u), lane)
+        return jnp.stack([found[p] for p in self.params])
+
     def from_parameters(self, params: Mapping[str, Any], lane: Lane) -> jax.Array:
         """The paper's parameters and the noise's -> flat vector."""
         return self.flat(
@@ -144,7 +160,8 @@ class Model:
     def mean(self, params: Mapping[str, Any], x: Mapping[str, Any]) -> jax.Array:
         """The law at log inputs x."""
         inputs = (Positive(x[symbol]) for symbol in self.law.inputs)
-        return jnp.asarray(self.law.mean(*inputs, **{p: params[p] for p in self.law.params}))
+        values = {p: Positive(jnp.log(params[p])) if p in self._factors else params[p] for p in self.law.params}
+        return jnp.asarray(self.law.mean(*inputs, **values))
 
     def mean_at(self, u: jax.Array, lane: Lane) -> jax.Array:
         """Flat vector -> the law's mean in every row."""
@@ -170,19 +187,30 @@ class Model:
 
     @cached_property
     def _traced_once(self) -> Callable[[jax.Array, Lane], jax.Array]:
-        """NumPyro's handlers take longer to trace than XLA to run: a jit inside lets every user share one trace."""
+        """A jit inside lets every program that calls the density share one trace."""
         return jax.jit(self._log_density)
 
     def _log_density(self, u: jax.Array, lane: Lane) -> jax.Array:
         coordinates, slope = self._coordinates(u)
-        total = log_density(self.numpyro, (lane,), {}, coordinates)[0] + slope
+        total = self.log_joint(coordinates, lane) + slope
         return jnp.where(jnp.isfinite(total), total, IMPOSSIBLE)
+
+    def log_joint(self, coordinates: Mapping[str, jax.Array], lane: Lane) -> jax.Array:
+        """Log density of the coordinates and the data, () float."""
+        params = self.parameters(coordinates, lane)
+        prior = [jnp.asarray(s.prior.dist.log_prob(coordinates[s.name])) for s in self.sites]
+        return jnp.sum(jnp.stack(prior)) + self.noise.summed(self.mean(params, lane["x"]), params, lane)
 
     def log_likelihood(self, u: jax.Array, lane: Lane) -> jax.Array:
         """Of every row, as a density of the response in its own unit (so that scales compare)."""
         params = self.parameters(self.coordinates(u), lane)
         per_row = self.noise.distribution(self.mean(params, lane["x"]), params, lane).log_prob(lane["y"])
         return jnp.asarray(per_row - lane["y"] if self.noise.on == "log" else per_row)
+
+    def apart(self, u: jax.Array) -> jax.Array:
+        """Each site's coordinate by itself on the real line; (size,). The flat vector mixes the amounts."""
+        coordinates = self.coordinates(u)
+        return jnp.stack([s.bijector.back(coordinates[s.name]) for s in self.sites])
 
     def new_runs(self, u: jax.Array, lane: Lane, key: jax.Array) -> jax.Array:
         """One new observation in every row, in the response's own unit; of counts, the share."""

@@ -67,6 +67,14 @@ class Noise:
         """Of an observation on the scale of the noise."""
         raise NotImplementedError
 
+    def summed(self, mean: Any, params: Mapping[str, Any], lane: Mapping[str, Any]) -> jax.Array:
+        """Weighted log density of all rows on the scale of the noise; () float.
+
+        It must equal what `distribution` gives. A noise writes it out where that is faster.
+        """
+        per_row = self.distribution(mean, params, lane).log_prob(lane["y"])
+        return jnp.sum(jnp.where(lane["w"] > 0, lane["w"] * per_row, 0.0))
+
     def sample(self, key: jax.Array, mean: Any, params: Mapping[str, Any], lane: Mapping[str, Any]) -> jax.Array:
         """One observation for each mean, in the response's own unit; of counts, the share of successes."""
         return self.unlink(self.distribution(mean, params, lane).sample(key))
@@ -80,6 +88,22 @@ class _Scattered(Noise):
     def _sigma(self) -> Prior:
         # 90 % between 0.1 % and 20 %: seeds of one run differ by 0.1-1 %, digitised or untuned ones by more
         return dataclasses.replace(positive(median=0.015, spread=1.6), scaled=self.on == "raw")
+
+
+def log_gamma_half_step(z: jax.Array) -> jax.Array:
+    """log Gamma(z + 1/2) - log Gamma(z) for z > 0, to 1e-12.
+
+    Stirling's series after eight steps of the recurrence: two logarithms in place of XLA's two log gammas,
+    and of the two digammas of their slopes, which took a seventh of a gradient.
+    """
+    numerator = denominator = jnp.ones_like(z)
+    for j in range(8):
+        numerator, denominator = numerator * (z + j), denominator * (z + j + 0.5)
+    far = z + 8.0
+    series = 0.0
+    for term in (-31 / 18432, 17 / 14336, -1 / 640, 1 / 192, -1 / 8):
+        series = series / (far * far) + term
+    return jnp.log(numerator / denominator) + 0.5 * jnp.log(far) + series / far
 
 
 @dataclass(frozen=True)
@@ -98,6 +122,13 @@ class StudentT(_Scattered):
 
     def distribution(self, mean, params, lane):  # noqa: D102
         return dist.StudentT(params["nu"], self.link(mean), params["sigma"])
+
+    def summed(self, mean, params, lane):
+        """The normalising constants once, not in every row: gradients cost two thirds."""
+        nu, sigma = params["nu"], params["sigma"]
+        q = self.residual(mean, lane) ** 2 / (nu * sigma**2)
+        log_peak = log_gamma_half_step(0.5 * nu) - 0.5 * jnp.log(nu * jnp.pi * sigma**2)
+        return jnp.sum(lane["w"]) * log_peak - 0.5 * (nu + 1.0) * jnp.sum(lane["w"] * jnp.log1p(q))
 
 
 @dataclass(frozen=True)

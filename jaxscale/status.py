@@ -7,7 +7,7 @@ from dataclasses import dataclass
 R_HAT = 1.01
 ESS = 400.0
 EBFMI = 0.3
-PARETO_K = 0.7
+PARETO_K = 0.5  # above it the weights have no variance: at 0.6 a bent posterior lost a seventh of its width
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,15 @@ class Health:
     finite: bool = True
 
     @property
+    def weighted(self) -> bool:
+        """Whether the draws are importance sampling's."""
+        return self.method.endswith("importance")
+
+    @property
     def failures(self) -> list[str]:
         """What keeps the draws from being believed; empty where nothing does."""
         found = [] if self.finite else ["draws that are not finite"]
-        if self.method == "importance":
+        if self.weighted:
             found += [] if self.pareto_k < PARETO_K else [f"Pareto k {self.pareto_k:.2f} (below {PARETO_K} needed)"]
             found += (
                 [] if self.ess_weights > ESS else [f"{self.ess_weights:.0f} effective draws (over {ESS:.0f} needed)"]
@@ -75,7 +80,7 @@ class Health:
                 f"Not converged: the posterior was tried up to {self.method} and still shows {', '.join(failures)}.",
                 "Intervals would not be right. Runs that vary the inputs more, or firmer priors, would help.",
             )
-        if self.method == "importance":
+        if self.weighted:
             numbers = f"Pareto k {self.pareto_k:.2f}, {self.ess_weights:.0f} effective draws"
         else:
             least = min(self.ess_bulk, self.ess_tail)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from jaxscale import diagnose
-
 if TYPE_CHECKING:
     from jaxscale.batch import Table
+    from jaxscale.diagnose import Convergence
     from jaxscale.law import Law
     from jaxscale.runs import Runs
 
@@ -20,20 +19,22 @@ if TYPE_CHECKING:
 def data_tree(
     table: Table,
     runs: Runs,
+    law: Law,
     draws: Mapping[str, np.ndarray] | None,
+    convergence: Mapping[str, Convergence] | None,
     log_likelihood: np.ndarray | None,
     sample_stats: Mapping[str, np.ndarray] | None,
-    law: Law,
 ) -> xr.DataTree:
     """The groups of a fit; posterior, sample_stats and log_likelihood only where there are draws.
 
     Args:
         table: inputs and response in the law's units.
         runs: where the table came from, for labels and line numbers.
+        law: names the inputs and the response.
         draws: parameter -> (chain, draw).
+        convergence: parameter -> what the gate saw; None for draws that are not chains.
         log_likelihood: (chain, draw, run), of the response in its own unit.
         sample_stats: name -> (chain, draw).
-        law: names the inputs and the response.
     """
     run = np.arange(len(table))
     groups: dict[str, xr.Dataset] = {
@@ -47,7 +48,7 @@ def data_tree(
         groups["constant_data"]["trials"] = ("run", table.trials)
     if draws is not None:
         posterior = xr.Dataset({p: (("chain", "draw"), v) for p, v in draws.items()})
-        groups["posterior"] = _numbered(posterior).assign_attrs(diagnostics=json.dumps(_diagnostics(draws)))
+        groups["posterior"] = _numbered(posterior).assign_attrs(diagnostics=json.dumps(_diagnostics(convergence)))
     if sample_stats is not None:
         groups["sample_stats"] = _numbered(xr.Dataset({k: (("chain", "draw"), v) for k, v in sample_stats.items()}))
     if log_likelihood is not None:
@@ -60,14 +61,5 @@ def _numbered(group: xr.Dataset) -> xr.Dataset:
     return group.assign_coords({d: np.arange(group.sizes[d]) for d in ("chain", "draw")})
 
 
-def _diagnostics(draws: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
-    """Of each parameter as reported, in its own unit."""
-    out = {}
-    for p, values in draws.items():
-        many = values.shape[0] > 1 and np.ptp(values) > 0
-        out[p] = {
-            "r_hat": float(diagnose.rhat(values)) if many else float("nan"),
-            "ess_bulk": float(diagnose.ess_bulk(values)) if many else float("nan"),
-            "ess_tail": float(diagnose.ess_tail(values)) if many else float("nan"),
-        }
-    return out
+def _diagnostics(convergence: Mapping[str, Convergence] | None) -> dict[str, dict[str, float]]:
+    return {p: {k: float(v) for k, v in found._asdict().items()} for p, found in (convergence or {}).items()}

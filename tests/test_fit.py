@@ -138,7 +138,7 @@ def test_what_the_prior_answers_is_said():
     steep = js.simulate("rectified_ft", {"E": 0.01, "B": 30.0, "Dl": 5.0, "beta": 0.2}, inputs, sd=0.02)
     fit = js.fit(steep, "rectified_ft")
     assert fit.status.ok
-    assert "These runs say little about E: its interval is the prior's." in fit.about["notes"]
+    assert any(note.startswith("These runs say little about E") for note in fit.about["notes"])
 
 
 GOOD = Health("HMC", r_hat=1.001, ess_bulk=2000.0, ess_tail=1500.0, divergences=0, ebfmi=0.9)
@@ -167,11 +167,11 @@ def test_a_bad_sampler_is_refused(runs, monkeypatch):
     """Chains that do not move: every stage fails its gate, and nothing is shown."""
     from jaxscale.infer import cascade
 
-    def stuck(run, packed, centre, factor, state, key, schedule, draws):
-        u = np.repeat(np.random.default_rng(0).normal(size=(4, 8, 1, 7)), 100, axis=2)
-        return [u, np.zeros((4, 8, 100)), np.zeros((4, 8, 100), dtype=bool)]
+    def stuck(job, padded, *_):
+        u = np.repeat(np.random.default_rng(0).normal(size=(len(padded), 8, 1, 7)), 500, axis=2)
+        return u, u, np.zeros(u.shape[:3]), np.zeros(u.shape[:3], dtype=bool)
 
-    monkeypatch.setattr(cascade, "_run_blocks", stuck)
+    monkeypatch.setattr(cascade, "_chains", stuck)
     fit = js.fit(runs, method="hmc")
     assert not fit.status.ok
     assert "R-hat" in str(fit.status)

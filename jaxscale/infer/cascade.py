@@ -1,29 +1,32 @@
-"""The cascade: point, importance sampling, HMC, longer HMC, more importance sampling, NUTS, refusal.
+"""The cascade: point, importance sampling, HMC; then what has not passed goes on alone, in ever dearer stages.
 
-Each step is gated, and all of it runs over lanes, packed into programs of a fixed number of lanes.
+Each stage is gated, and all of it runs over lanes: those that a stage leaves are gathered into full
+programs for the next one, so nobody waits for the slowest.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxscale import diagnose
-from jaxscale.batch import LANES, Lane, stack
+from jaxscale.batch import Lane, stack
 from jaxscale.infer import hmc, nuts
-from jaxscale.infer.importance import Proposal, importance, importance_many, resample
-from jaxscale.infer.point import CONVERGED, Point, find_point
+from jaxscale.infer.importance import Proposal, resample
+from jaxscale.infer.point import CONVERGED, Point
+from jaxscale.infer.posteriors import Posteriors
+from jaxscale.infer.programs import Programs, chunks, programs, take
 from jaxscale.model import Model
-from jaxscale.status import Health, Status
+from jaxscale.status import PARETO_K
 
 METHODS = ("auto", "importance", "hmc", "nuts")
 LONGER = 4  # times the draws
+PRIOR_DOMINATED = 0.9  # posterior sd over prior sd, above which the data have said little
 Say = Callable[[str], None]
 
 
@@ -45,265 +48,189 @@ LONG = Schedule(leapfrogs=7, largest=0.3, warm_up=6)
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What inference says of one lane, in NumPy.
+class _Job:
+    """Lanes on their way, packed, with what the stages share."""
 
-    Attributes:
-        point: the mode.
-        u: (chains, draws, size) draws; None where there are none.
-        energy, diverging: (chains, draws) of HMC and NUTS; else None.
-        health: the numbers of the gate.
-        status: the gate's answer.
-        stages: each stage tried, with what it failed on.
-    """
+    run: Programs
+    lanes: Lane
+    keys: jax.Array
+    found: Posteriors
+    draws: int
 
-    point: Point
-    u: np.ndarray | None
-    energy: np.ndarray | None
-    diverging: np.ndarray | None
-    health: Health
-    status: Status
-    stages: tuple[str, ...] = ()
-
-
-@functools.lru_cache(maxsize=64)
-def programs(model: Model) -> dict[str, Any]:
-    """The compiled programs of a model, each mapped over lanes."""
-
-    def chains(lane: Lane, centre, factor, proposal: Proposal, key: jax.Array) -> hmc.State:
-        return hmc.begin(model, lane, centre, factor, resample(proposal, key, hmc.CHAINS))
-
-    def parameters(u: jax.Array, lane: Lane):
-        return model.parameters(model.coordinates(u), lane)
-
-    def predictive(u: jax.Array, lane: Lane, key: jax.Array):
-        return model.new_runs(u, lane, key), model.log_likelihood(u, lane)
-
-    block = functools.partial(hmc.run_block, model)
-    return {
-        "point": jax.jit(jax.vmap(functools.partial(find_point, model))),
-        "importance": jax.jit(jax.vmap(functools.partial(importance, model))),
-        "importance_many": jax.jit(jax.vmap(functools.partial(importance_many, model))),
-        "chains": jax.jit(jax.vmap(chains)),
-        "block": jax.jit(jax.vmap(block, in_axes=(0, 0, 0, 0, 0, None, None, None))),
-        "parameters": jax.jit(jax.vmap(parameters, in_axes=(0, None))),
-        "likelihood": jax.jit(jax.vmap(model.log_likelihood, in_axes=(0, None))),
-        "predictive": jax.jit(jax.vmap(predictive, in_axes=(0, None, 0))),
-        "split": jax.jit(jax.vmap(jax.random.fold_in, in_axes=(0, None))),
-    }
+    def keys_at(self, places: np.ndarray, salt: int) -> jax.Array:
+        """Keys of some lanes for one purpose."""
+        return self.run.split(self.keys[places], salt)
 
 
 def sample(
     model: Model,
     lanes: Sequence[Lane],
-    keys: Sequence[jax.Array],
+    keys: jax.Array,
     *,
     method: str = "auto",
     draws: int = 4000,
     say: Say = lambda _: None,
-) -> list[Outcome]:
+) -> Posteriors:
     """Posteriors of several lanes of one shape.
 
     Args:
         model: law and noise.
         lanes: one a fit, all padded to the same rows.
-        keys: one random key a fit.
+        keys: (lanes,) random keys.
         method: "auto" is the cascade; "importance", "hmc" and "nuts" force one stage.
-        draws: to keep of each fit, over all chains.
+        draws: to keep of each fit, over all chains; rounded up to whole blocks of HMC.
         say: hears the name of each stage as it begins.
-
-    Returns:
-        One Outcome a lane, in order.
     """
-    done: list[Outcome] = []
-    for first in range(0, len(lanes), LANES):
-        done += _sample_chunk(model, lanes[first : first + LANES], keys[first : first + LANES], method, draws, say)
-    return done
-
-
-def points(model: Model, lanes: Sequence[Lane], keys: Sequence[jax.Array], count: int = LANES) -> Iterator[Point]:
-    """Point fits of several lanes of one shape, `count` at a time."""
-    for first in range(0, len(lanes), count):
-        packed, key = stack(lanes[first : first + count], count), _pack(keys[first : first + count], count)
-        found = jax.tree.map(np.asarray, programs(model)["point"](packed, key))
-        for i in range(min(count, len(lanes) - first)):
-            yield jax.tree.map(lambda a, i=i: a[i], found)
-
-
-def parameters(model: Model, u: np.ndarray, lane: Lane) -> dict[str, np.ndarray]:
-    """Draws (chains, draws, size) -> parameters (chains, draws)."""
-    values = programs(model)["parameters"](jnp.asarray(u.reshape(-1, model.size)), lane)
-    return {p: np.asarray(v).reshape(u.shape[:2]) for p, v in values.items()}
-
-
-def log_likelihood(model: Model, u: np.ndarray, lane: Lane) -> np.ndarray:
-    """Draws (chains, draws, size) -> log likelihood of every row (chains, draws, rows)."""
-    flat = programs(model)["likelihood"](jnp.asarray(u.reshape(-1, model.size)), lane)
-    return np.asarray(flat).reshape(*u.shape[:2], -1)
-
-
-def predictive(model: Model, u: np.ndarray, lane: Lane, key: jax.Array) -> dict[str, np.ndarray]:
-    """A new run in every row for each draw, and the log density of the row's own: (chains x draws, rows)."""
-    flat = jnp.asarray(u.reshape(-1, model.size))
-    new, log_density = programs(model)["predictive"](flat, lane, jax.random.split(key, len(flat)))
-    return {"new": np.asarray(new), "log_density": np.asarray(log_density)}
-
-
-def nothing(model: Model, status: Status) -> Outcome:
-    """The outcome of a lane that was refused before anything was tried."""
-    blank = np.full(model.size, np.nan)
-    point = Point(blank, np.nan, np.full((model.size, model.size), np.nan), np.inf, 0.0, np.inf)
-    return Outcome(point, None, None, None, Health("none"), status)
-
-
-def _pack(keys: Sequence[jax.Array], count: int) -> jax.Array:
-    return jnp.stack([*keys, *[keys[0]] * (count - len(keys))])
-
-
-def _sample_chunk(
-    model: Model, lanes: Sequence[Lane], keys: Sequence[jax.Array], method: str, draws: int, say: Say
-) -> list[Outcome]:
-    run = programs(model)
-    packed, key = stack(lanes, LANES), _pack(keys, LANES)
+    run, packed = programs(model), stack(lanes)
+    everyone = np.arange(len(lanes))
+    block = hmc.CHAINS * hmc.BLOCK
+    draws = -(-draws // block) * block
     say("searching for the mode")
-    point = run["point"](packed, run["split"](key, 0))
+    point = points(model, lanes, keys)
     say("importance sampling")
-    proposal = run["importance"](packed, point, run["split"](key, 1))
-    outcomes = [_from_weights(_lane(point, i), _lane(proposal, i), keys[i], draws) for i in range(len(lanes))]
-    if method == "importance":
-        return outcomes
-    if method in ("auto", "hmc"):
-        say("Hamiltonian Monte Carlo")
-        centre, factor = proposal.centre, proposal.factor
-        state = run["chains"](packed, centre, factor, proposal, run["split"](key, 2))
-        blocks = _run_blocks(run, packed, centre, factor, state, run["split"](key, 3), SHORT, draws)
-        outcomes = [_from_chains(o, "HMC", *(b[i] for b in blocks)) for i, o in enumerate(outcomes)]
-    if method == "auto" and not all(o.status.ok for o in outcomes):
-        say("longer Hamiltonian Monte Carlo on what has not converged")
-        centre, factor, start = _whiten_by_draws(blocks[0], centre, factor)
-        state = jax.vmap(functools.partial(hmc.begin, model))(packed, centre, factor, start)
-        blocks = _run_blocks(run, packed, centre, factor, state, run["split"](key, 4), LONG, LONGER * draws)
-        outcomes = [
-            o if o.status.ok else _thinned(_from_chains(o, "longer HMC", *(b[i] for b in blocks)))
-            for i, o in enumerate(outcomes)
-        ]
-    if method == "auto" and not all(o.status.ok for o in outcomes):
-        say("more importance sampling on what has not converged")
-        many = run["importance_many"](packed, proposal.centre, proposal.factor, run["split"](key, 7))
-        outcomes = [
-            o if o.status.ok else _from_weights(o.point, _lane(many, i), keys[i], draws, before=o)
-            for i, o in enumerate(outcomes)
-        ]
-    for i, outcome in enumerate(outcomes):
-        if method == "nuts":
-            say("NUTS")
-            outcomes[i] = _nuts(model, lanes[i], _lane(proposal, i), outcome, keys[i], draws)
-        elif method == "auto" and not outcome.status.ok:
-            say("NUTS on what has not converged")
-            outcomes[i] = _thinned(_nuts(model, lanes[i], _lane(proposal, i), outcome, keys[i], LONGER * draws))
-    return outcomes
+    parts = []
+    for some, padded in chunks(packed, everyone):
+        proposal = run.importance(take(packed, padded), take(point, padded), run.split(keys[padded], 1))
+        parts.append(_real(proposal, len(some)))
+    proposal = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+    job = _Job(run, packed, keys, Posteriors.empty(model, packed, point, proposal, draws), draws)
+    for says, stage, wants in _stages(model, method):
+        if len(places := wants(job.found)):
+            say(f"{says} ({len(places)} of {len(lanes)})" if len(lanes) > 1 else says)
+            stage(job, places)
+    return job.found
 
 
-def _lane(tree: Any, i: int) -> Any:
-    """One lane of arrays with a lane axis, in NumPy."""
-    return jax.tree.map(lambda a: np.asarray(a[i]), tree)
+def points(model: Model, lanes: Sequence[Lane], keys: jax.Array) -> Point:
+    """Point fits of several lanes of one shape; every array has a leading lane axis."""
+    run, packed = programs(model), stack(lanes)
+    found = []
+    for some, padded in chunks(packed, np.arange(len(lanes))):
+        point = run.point(take(packed, padded), run.split(keys[padded], 0))
+        found.append(_real(point, len(some)))
+    point = jax.tree.map(lambda *leaves: np.concatenate(leaves), *found)
+    left = np.flatnonzero(~(point.decrement < CONVERGED) & np.isfinite(point.u).all(axis=-1))
+    for some, padded in chunks(packed, left):
+        finished = run.finish(take(packed, padded), take(point, padded))
+        for kept, new in zip(point, finished, strict=True):
+            kept[some] = np.asarray(new)[: len(some)]
+    return point
 
 
-def _from_weights(
-    point: Point, proposal: Proposal, key: jax.Array, draws: int, before: Outcome | None = None
-) -> Outcome:
-    """Importance sampling's answer, resampled to plain draws of one chain."""
-    log_weight, pareto_k = diagnose.psis(proposal.log_weight)
-    health = Health(
-        "importance",
-        pareto_k=float(pareto_k),
-        ess_weights=float(diagnose.importance_ess(proposal.log_weight)),
-        finite=bool(np.isfinite(point.u).all()),
-    )
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))  # NumPy, as this is outside any program
-    weight = np.nan_to_num(np.exp(log_weight))
-    usable = weight.sum() > 0
-    chosen = rng.choice(len(weight), size=draws, p=weight / weight.sum() if usable else None)
-    return Outcome(point, proposal.u[chosen][None], None, None, health, health.status(), _stages(before))
+def prior_dominated(found: Posteriors) -> list[tuple[str, ...]]:
+    """Of each lane, the parameters whose posterior is about as wide as their prior, coordinate by coordinate."""
+    model, spread = found.model, np.empty(found.point.u.shape)
+    for some, padded in chunks(found.lanes, np.arange(len(spread))):
+        spread[some] = np.asarray(programs(model).spread(found.u[padded]))[: len(some)]
+    wide = spread / _prior_spread(model) > PRIOR_DOMINATED
+    return [tuple(s.param for s, w in zip(model.sites, lane, strict=True) if w) for lane in wide]
 
 
-def _stages(before: Outcome | None) -> tuple[str, ...]:
-    """What was tried before, with what each stage failed on."""
-    if before is None:
-        return ()
-    return (*before.stages, f"{before.health.method}: {', '.join(before.health.failures) or 'passed'}")
+@functools.lru_cache(maxsize=64)
+def _prior_spread(model: Model) -> np.ndarray:
+    draws = jax.vmap(model.draw_prior)(jax.random.split(jax.random.key(0), 2000))
+    return np.asarray(jax.vmap(model.apart)(draws)).std(axis=0)
 
 
-def _run_blocks(run, packed, centre, factor, state, key, schedule: Schedule, draws: int) -> list[np.ndarray]:
-    """Warm up, then sample; (lanes, chains, draws, ...) of draws, energy and divergence."""
-    count = -(-draws // (hmc.CHAINS * hmc.BLOCK))
-    leapfrogs, largest = jnp.asarray(schedule.leapfrogs), jnp.asarray(schedule.largest)
+def _stages(model: Model, method: str) -> list[tuple[str, Callable[[_Job, np.ndarray], None], Callable]]:
+    """(what is said, the stage, which lanes it takes), in order."""
+    everyone = lambda found: np.arange(len(found.status))  # noqa: E731
+    failed = lambda found: found.failed  # noqa: E731
+    weighty = lambda found: np.array([i for i in found.failed if found.health[i].pareto_k < PARETO_K], int)  # noqa: E731
+    weigh = ("importance sampling", _importance, everyone)
+    short = ("Hamiltonian Monte Carlo", _short, everyone)
+    many = ("more importance sampling on what has not converged", _many, weighty)
+    bent = ("collapsed importance sampling on what has not converged", _collapsed, failed)
+    long = ("longer Hamiltonian Monte Carlo on what has not converged", _long, failed)
+    last = ("NUTS on what has not converged", _nuts, failed)
+    if method == "auto":
+        return [weigh, short, many, *([bent] if model.linear else []), long, last]
+    return [weigh, *{"importance": [], "hmc": [short], "nuts": [("NUTS", _nuts, everyone)]}[method]]
+
+
+def _importance(job: _Job, places: np.ndarray) -> None:
+    job.found.weigh(places, "importance", take(job.found.proposal, places), _seeds(job, places))
+
+
+def _many(job: _Job, places: np.ndarray) -> None:
+    _weigh_more(job, places, "importance", job.run.importance_many, 7)
+
+
+def _collapsed(job: _Job, places: np.ndarray) -> None:
+    _weigh_more(job, places, "collapsed importance", job.run.collapsed, 8)
+
+
+def _weigh_more(job: _Job, places: np.ndarray, method: str, program: Callable[..., Proposal], salt: int) -> None:
+    for some, padded in chunks(job.lanes, places):
+        proposal = take(job.found.proposal, padded)
+        more = program(take(job.lanes, padded), proposal.centre, proposal.factor, job.keys_at(padded, salt))
+        job.found.weigh(some, method, _real(more, len(some)), _seeds(job, some))
+
+
+def _short(job: _Job, places: np.ndarray) -> None:
+    for some, padded in chunks(job.lanes, places):
+        proposal = take(job.found.proposal, padded)
+        start = job.run.resample(proposal, job.keys_at(padded, 2))
+        blocks = _chains(job, padded, proposal.centre, proposal.factor, start, 3, SHORT, job.draws)
+        job.found.walk(some, "HMC", *_real(blocks, len(some)))
+
+
+def _long(job: _Job, places: np.ndarray) -> None:
+    for some, padded in chunks(job.lanes, places):
+        proposal = take(job.found.proposal, padded)
+        centre, factor, start = _whitened_by_draws(job.found.u[padded], proposal)
+        blocks = _chains(job, padded, centre, factor, start, 4, LONG, LONGER * job.draws)
+        job.found.walk(some, "longer HMC", *_real(blocks, len(some)))
+
+
+def _nuts(job: _Job, places: np.ndarray) -> None:
+    """One lane at a time, whitened and started by importance sampling."""
+    each = LONGER * job.draws // nuts.CHAINS
+    for place in places:
+        lane, proposal = jax.tree.map(jnp.asarray, take((job.lanes, job.found.proposal), place))
+        key = job.keys[place]
+        start = resample(proposal, jax.random.fold_in(key, 5), nuts.CHAINS)
+        found = nuts.run_nuts(
+            job.run.model, lane, proposal.centre, proposal.factor, start, jax.random.fold_in(key, 6), each
+        )
+        names = ("u", "values", "energy", "diverging")
+        job.found.walk(np.array([place]), "NUTS", *(np.asarray(found[k])[None] for k in names))
+
+
+def _chains(
+    job: _Job, padded: np.ndarray, centre: Any, factor: Any, start: Any, salt: int, schedule: Schedule, draws: int
+) -> hmc.Block:
+    """Warm up, then sample one chunk; arrays (lanes, chains, draws, ...)."""
+    count = draws // (hmc.CHAINS * hmc.BLOCK)
+    lanes, keys = take(job.lanes, padded), job.keys_at(padded, salt)
+    lanes, centre, factor = jax.tree.map(jnp.asarray, (lanes, centre, factor))
+    shared = np.asarray(schedule.leapfrogs), np.asarray(schedule.largest)
+    state = job.run.begin(centre, factor, start)
     kept = []
     for i in range(schedule.warm_up + count):
-        adapt = jnp.asarray(i < schedule.warm_up)
-        state, block = run["block"](packed, centre, factor, state, run["split"](key, i), leapfrogs, largest, adapt)
+        keys_now = job.run.split(keys, i)
+        adapt = np.asarray(i < schedule.warm_up)
+        state, block = job.run.block(lanes, centre, factor, state, keys_now, *shared, adapt)
         if i >= schedule.warm_up:
             kept.append(block)
-    return [np.concatenate([np.asarray(getattr(b, f)) for b in kept], axis=2) for f in ("u", "energy", "diverging")]
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves, axis=2), *kept)
 
 
-def _whiten_by_draws(u: np.ndarray, centre: jax.Array, factor: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Moments of what HMC has drawn so far, where they are usable; and its last draws, to go on from."""
-    pooled = u.reshape(u.shape[0], -1, u.shape[-1])
-    centres, factors = np.array(centre), np.array(factor)
-    for i, draws in enumerate(pooled):
+def _whitened_by_draws(u: np.ndarray, proposal: Proposal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Moments of the draws so far, where they are usable, and draws to start from; of one chunk."""
+    centres, factors = np.array(proposal.centre), np.array(proposal.factor)
+    for i, draws in enumerate(u):
         covariance = np.cov(draws.T).reshape(draws.shape[1], -1)
         if np.isfinite(covariance).all() and np.linalg.eigvalsh(covariance)[0] > 1e-14:
             centres[i], factors[i] = draws.mean(axis=0), np.linalg.cholesky(covariance)
-    return jnp.asarray(centres), jnp.asarray(factors), jnp.asarray(u[:, :, -1])
+    each = u.shape[1] // hmc.CHAINS
+    return centres, factors, u[:, each - 1 :: each]
 
 
-def _from_chains(before: Outcome, method: str, u: np.ndarray, energy: np.ndarray, diverging: np.ndarray) -> Outcome:
-    """The gate of chains, after what the stage before said."""
-    by_coordinate = np.moveaxis(u, -1, 0)
-    finite = bool(np.isfinite(u).all())
-    health = Health(
-        method,
-        r_hat=float(np.max(diagnose.rhat(by_coordinate))),
-        ess_bulk=float(np.min(diagnose.ess_bulk(by_coordinate))),
-        ess_tail=float(np.min(diagnose.ess_tail(by_coordinate))),
-        divergences=int(diverging.sum()),
-        ebfmi=float(np.min(diagnose.ebfmi(energy))),
-        pareto_k=before.health.pareto_k,
-        finite=finite,
-    )
-    return replace(
-        before, u=u, energy=energy, diverging=diverging, health=health, status=health.status(), stages=_stages(before)
-    )
+def _seeds(job: _Job, places: np.ndarray) -> np.ndarray:
+    return np.asarray(jax.random.key_data(job.keys[places]))
 
 
-def _thinned(outcome: Outcome) -> Outcome:
-    """Every LONGER-th draw: the gate has seen them all, the fit keeps as many as any other."""
-    assert outcome.u is not None
-    assert outcome.energy is not None
-    assert outcome.diverging is not None
-    every = slice(None, None, LONGER)
-    return replace(
-        outcome, u=outcome.u[:, every], energy=outcome.energy[:, every], diverging=outcome.diverging[:, every]
-    )
-
-
-def _nuts(model: Model, lane: Lane, proposal: Proposal, outcome: Outcome, key: jax.Array, draws: int) -> Outcome:
-    """NUTS on one lane, whitened and started by importance sampling."""
-    lane, proposal = jax.tree.map(jnp.asarray, (lane, proposal))
-    start = resample(proposal, jax.random.fold_in(key, 5), nuts.CHAINS)
-    each = -(-draws // nuts.CHAINS)
-    found = nuts.run_nuts(model, lane, proposal.centre, proposal.factor, start, jax.random.fold_in(key, 6), each)
-    return _from_chains(outcome, "NUTS", found["u"], found["energy"], found["diverging"])
-
-
-def point_status(point: Point) -> Status:
-    """The gate of a point fit: the optimum was reached, and it is said how many starts agree."""
-    starts = f"{100 * point.in_best:.0f} % of the starts agree"
-    if not (np.isfinite(point.u).all() and point.decrement < CONVERGED):
-        return Status(
-            False, "not_converged",
-            f"The search did not reach an optimum (Newton decrement {point.decrement:.2g}; {starts}).",
-            "Some parameter is probably not determined by these runs.",
-        )  # fmt: skip
-    return Status(True, "point", f"Point fit: the optimum was reached, {starts}. A point has no interval.")
+def _real(tree: Any, count: int) -> Any:
+    """Without the padding lanes, in NumPy."""
+    return jax.tree.map(lambda a: np.asarray(a)[:count], tree)

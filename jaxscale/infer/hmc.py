@@ -38,9 +38,11 @@ class State(NamedTuple):
 
 
 class Block(NamedTuple):
-    """What BLOCK steps of one lane gave: draws (CHAINS, BLOCK, size), energy and flags (CHAINS, BLOCK)."""
+    """What BLOCK steps of one lane gave: draws (CHAINS, BLOCK, size), their parameters (CHAINS, BLOCK, params),
+    energy and flags (CHAINS, BLOCK)."""
 
     u: jax.Array
+    values: jax.Array
     energy: jax.Array
     diverging: jax.Array
 
@@ -53,7 +55,7 @@ def _value_and_slope(model: Model, lane: Lane, centre: jax.Array, factor: jax.Ar
     return log_p, jnp.where(jnp.isfinite(slope), slope, 0.0)
 
 
-def begin(model: Model, lane: Lane, centre: jax.Array, factor: jax.Array, u: jax.Array) -> State:
+def begin(centre: jax.Array, factor: jax.Array, u: jax.Array) -> State:
     """Chains at u (CHAINS, size), to be whitened by centre and factor; the first block fills in the densities."""
     z = jax.scipy.linalg.solve_triangular(factor, (u - centre[None, :]).T, lower=True).T
     zero = jnp.asarray(0.0)
@@ -129,4 +131,5 @@ def run_block(
     state, (z, energy, diverging) = jax.lax.scan(step, state, jax.random.split(key, BLOCK))
     u = centre[None, None, :] + z @ factor.T
     over_chains = lambda a: jnp.swapaxes(a, 0, 1)  # noqa: E731
-    return state, Block(over_chains(u), over_chains(energy), over_chains(diverging))
+    values = jax.vmap(jax.vmap(lambda v: model.values(v, lane)))(u)
+    return state, Block(over_chains(u), over_chains(values), over_chains(energy), over_chains(diverging))

@@ -19,8 +19,11 @@ from jaxscale.model import Model
 from jaxscale.noise import LeastSquares
 
 LM_STEPS = 60
+LM_GAIN = 1e-6  # relative: Newton takes over
+MOST_DAMPING = 1e6
 NEWTON_STEPS = 60
-DONE = 1e-8  # of the decrement: the next step would be rounding
+FINISH_STEPS = 1000
+DONE = 1e-5  # of the decrement: one more step, taken without asking the objective, whose digits end here
 SAME_BASIN = 1e-3  # of log density, or of the loss in its unit
 CONVERGED = 1e-3  # Newton decrement: the step left, in posterior standard deviations
 LARGEST_STEP = 2.0
@@ -32,6 +35,7 @@ class Point(NamedTuple):
 
     Attributes:
         u: (size,) flat vector.
+        values: (params,) its parameters.
         objective: () minus log density, or summed loss.
         hessian: (size, size) of the objective.
         decrement: () Newton decrement: how far the optimum still is, in its own standard deviations.
@@ -40,6 +44,7 @@ class Point(NamedTuple):
     """
 
     u: Any
+    values: Any
     objective: Any
     hessian: Any
     decrement: Any
@@ -59,12 +64,21 @@ def find_point(model: Model, lane: Lane, key: jax.Array) -> Point:
     other = jnp.where(gap > SAME_BASIN, gap, jnp.inf).min()
     return Point(
         ends[best],
+        model.values(ends[best], lane),
         values[best] * unit,
         hessians[best] * unit,
         decrements[best],
         jnp.mean(jnp.where(gap <= SAME_BASIN, 1.0, 0.0)),
         other * unit,
     )
+
+
+def finish_point(model: Model, lane: Lane, point: Point) -> Point:
+    """The same search from where it stopped, with more patience: flat valleys take hundreds of steps."""
+    objective, unit = _objective(model, lane, point.u[None])
+    u, value, hessian, decrement = _newton(objective, point.u, FINISH_STEPS)
+    gain = point.objective - value * unit
+    return Point(u, model.values(u, lane), value * unit, hessian * unit, decrement, point.in_best, point.second + gain)
 
 
 def refine(model: Model, lane: Lane, u: jax.Array):
@@ -102,8 +116,8 @@ def _levenberg_marquardt(model: Model, lane: Lane, u: jax.Array) -> jax.Array:
         total = jnp.sum(lane["w"] * noise.loss(r))
         return jnp.where(jnp.isfinite(total), total, jnp.inf)
 
-    def step(carry, _):
-        u, r, value, damping = carry
+    def step(carry):
+        count, u, r, value, damping, _ = carry
         slopes = jax.jacfwd(residual)(u)
         weight = lane["w"] * noise.weight(r)
         gram = slopes.T @ (weight[:, None] * slopes)
@@ -114,16 +128,20 @@ def _levenberg_marquardt(model: Model, lane: Lane, u: jax.Array) -> jax.Array:
         new_r = residual(u + move)
         new = cost(new_r)
         better = new < value
-        damping = jnp.clip(jnp.where(better, damping * 0.2, damping * 5.0), 1e-12, 1e6)
+        damping = jnp.clip(jnp.where(better, damping * 0.2, damping * 5.0), 1e-12, MOST_DAMPING)
         keep = lambda a, b: jnp.where(better, a, b)  # noqa: E731
-        return (keep(u + move, u), keep(new_r, r), keep(new, value), damping), None
+        gained = jnp.where(better, (value - new) / value, 1.0)
+        return count + 1, keep(u + move, u), keep(new_r, r), keep(new, value), damping, gained
+
+    def unfinished(carry):
+        return (carry[0] < LM_STEPS) & (carry[-1] > LM_GAIN) & (carry[-2] < MOST_DAMPING)
 
     r = residual(u)
-    (u, _, _, _), _ = jax.lax.scan(step, (u, r, cost(r), jnp.asarray(1e-2)), None, length=LM_STEPS)
-    return u
+    begin = (0, u, r, cost(r), jnp.asarray(1e-2), jnp.asarray(1.0))
+    return jax.lax.while_loop(unfinished, step, begin)[1]
 
 
-def _newton(objective: Callable[[jax.Array], jax.Array], u: jax.Array):
+def _newton(objective: Callable[[jax.Array], jax.Array], u: jax.Array, most: int = NEWTON_STEPS):
     """Damped Newton with the eigenvalues' absolute values, so that saddles are left downhill."""
     slope = jax.grad(objective)
 
@@ -141,13 +159,13 @@ def _newton(objective: Callable[[jax.Array], jax.Array], u: jax.Array):
         left = jnp.sqrt(jnp.sum(along * along / steep))
         move = jnp.clip(-(axes @ (along / (steep + damping))), -LARGEST_STEP, LARGEST_STEP)
         new = objective(u + move)
-        better = new < value
+        better = (new < value) | ((left < DONE) & jnp.isfinite(new))
         damping = jnp.clip(jnp.where(better, damping * 0.2, damping * 8.0), 1e-12, 1e9)
         u, value = jnp.where(better, u + move, u), jnp.where(better, new, value)
         return count + 1, u, value, damping, hessian, left
 
     def unfinished(carry):
-        return (carry[0] < NEWTON_STEPS) & (carry[-1] > DONE)
+        return (carry[0] < most) & (carry[-1] > DONE)
 
     begin = (0, u, objective(u), jnp.asarray(1.0), jnp.eye(u.shape[0]), jnp.asarray(jnp.inf))
     # the last step's Hessian and decrement are those of the point it started from: at convergence the same

@@ -9,28 +9,31 @@ from jaxscale.batch import Lane
 from jaxscale.model import Model
 from jaxscale.noise import LeastSquares
 
-CANDIDATES = 128
-STARTS = 8
+STARTS_A_DIMENSION = 2  # of what is searched, after the linear coordinates are solved and the noise is settled
+LEAST_STARTS = 4
+CANDIDATES_A_START = 16
 RIDGE = 1e-9
 LEAST_COORDINATE = 1e-3
 NU_START = 5.0
 
 
 def starts(model: Model, lane: Lane, key: jax.Array) -> jax.Array:
-    """The best candidate of each of STARTS groups; (STARTS, size).
+    """The best candidate of each of some groups; (starts, size).
 
     The nonlinear coordinates are drawn from the prior, the linear ones are non-negative weighted
     least squares given them, and the noise's scale is that of the residuals.
     """
-    candidates = jax.vmap(model.draw_prior)(jax.random.split(key, CANDIDATES))
-    solved = jax.vmap(lambda u: _solve_linear(model, lane, u))(candidates)
+    searched = len(model.law.free) - len(model.linear)
+    count = max(LEAST_STARTS, STARTS_A_DIMENSION * searched)
+    candidates = jax.vmap(model.draw_prior)(jax.random.split(key, count * CANDIDATES_A_START))
+    solved = jax.vmap(lambda u: solve_linear(model, lane, u))(candidates)
     scored, score = jax.vmap(lambda u: _settle_noise(model, lane, u))(solved)
-    score = jnp.where(jnp.isfinite(score), score, jnp.inf).reshape(STARTS, -1)
+    score = jnp.where(jnp.isfinite(score), score, jnp.inf).reshape(count, -1)
     best = jnp.argmin(score, axis=1)
-    return scored.reshape(STARTS, -1, model.size)[jnp.arange(STARTS), best]
+    return scored.reshape(count, -1, model.size)[jnp.arange(count), best]
 
 
-def _solve_linear(model: Model, lane: Lane, u: jax.Array) -> jax.Array:
+def solve_linear(model: Model, lane: Lane, u: jax.Array) -> jax.Array:
     """Replace the linear coordinates of u by their non-negative weighted least squares."""
     if not model.linear:
         return u

@@ -12,7 +12,7 @@ from jaxscale.report.style import plain, typeset
 from jaxscale.result import Fit
 
 NAMES = {"student_t": "Student-t", "normal": "normal", "binomial": "binomial", "least_squares": "least squares"}
-SAMPLED = ("importance", "HMC", "longer HMC", "NUTS")
+SAMPLED = ("importance", "collapsed importance", "HMC", "longer HMC", "NUTS")
 MOST_ROWS = 12
 YOURS = "jaxscale cannot know; say it yourself"
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
 from jaxscale.api import as_runs
-from jaxscale.batch import Lane, Table, key_of, lane_of, rows_for, table_of
+from jaxscale.batch import Lane, Table, key_of, keys_of, lane_of, rows_for, table_of
 from jaxscale.errors import ConfigError
 from jaxscale.identify import refusal
 from jaxscale.infer import cascade
+from jaxscale.infer.programs import programs
 from jaxscale.law import Law, get_law
 from jaxscale.model import Model
 from jaxscale.noise import Noise, get_noise
@@ -88,11 +90,11 @@ def forecasts(
     scores, points = [], []
     with telling(progress) as say:
         say(f"backtesting {law.name}")
-        for fold, (train, test, outcome) in enumerate(_outcomes(model, table, folds, seed, say)):
+        for fold, (train, test, status, u) in enumerate(_posteriors(model, table, folds, seed, say)):
             row: dict[str, Any] = {"law": law.name, "fold": fold, "n_train": len(train), "n_test": len(test)}
-            row |= dict.fromkeys(SCORES, np.nan) | {"status": str(outcome.status)}
-            if outcome.status.ok:
-                forecast = _forecast(model, table, train, test, outcome, seed)
+            row |= dict.fromkeys(SCORES, np.nan) | {"status": str(status)}
+            if status.ok:
+                forecast = _forecast(model, table, train, test, u, seed)
                 row |= _scores(forecast, table.take(test), model.noise)
                 quantiles = {k: np.quantile(forecast["new"], q, axis=0) for k, q in QUANTILES.items()}
                 share = table.y if table.trials is None else table.y / table.trials
@@ -122,18 +124,17 @@ def _folds(order: np.ndarray, hold_out: float) -> list[tuple[np.ndarray, np.ndar
     return [(ranked[: end - size], ranked[end - size : end]) for end in ends if end - size >= 2]
 
 
-def _outcomes(model: Model, table: Table, folds: list, seed: int, say: Any) -> list[tuple]:
-    """Posterior of each fold's training runs; all folds are lanes of one program."""
+def _posteriors(model: Model, table: Table, folds: list, seed: int, say: Any) -> list[tuple]:
+    """(train, test, status, draws) of each fold; all folds are lanes of one program."""
     refused = [refusal(table.take(train), model.law) for train, _ in folds]
     open_ = [i for i, status in enumerate(refused) if status is None]
+    if not open_:
+        return [(*fold, status, None) for fold, status in zip(folds, refused, strict=True)]
     lanes = [_train_lane(model, table, folds[i][0]) for i in open_]
-    keys = [key_of(seed, f"backtest {i}") for i in open_]
-    found = cascade.sample(model, lanes, keys, draws=DRAWS, say=say) if open_ else []
-    by_fold = dict(zip(open_, found, strict=True))
-    return [
-        (*folds[i], by_fold[i] if status is None else cascade.nothing(model, status))
-        for i, status in enumerate(refused)
-    ]
+    keys = keys_of(seed, [f"backtest {i}" for i in open_])
+    found = cascade.sample(model, lanes, keys, draws=DRAWS, say=say)
+    by_fold = {i: (status, u) for i, status, u in zip(open_, found.status, found.u, strict=True)}
+    return [(*fold, *by_fold.get(i, (refused[i], None))) for i, fold in enumerate(folds)]
 
 
 def _train_lane(model: Model, table: Table, train: np.ndarray) -> Lane:
@@ -141,13 +142,17 @@ def _train_lane(model: Model, table: Table, train: np.ndarray) -> Lane:
     return lane_of(table.take(train), model.noise, rows_for(len(table)))
 
 
-def _forecast(model: Model, table: Table, train: np.ndarray, test: np.ndarray, outcome: Any, seed: int) -> dict:
+def _forecast(
+    model: Model, table: Table, train: np.ndarray, test: np.ndarray, u: np.ndarray, seed: int
+) -> dict[str, np.ndarray]:
     """Draws of a new run at each held-out run, and the log density of what was observed."""
     fitted = _train_lane(model, table, train)
     lane = lane_of(table.take(test), model.noise, rows_for(len(table)))
     lane |= {"centre": fitted["centre"], "scale": fitted["scale"]}  # parameters mean what they meant in training
-    drawn = cascade.predictive(model, outcome.u, lane, key_of(seed, "new runs"))
-    return {k: v[:, : len(test)] for k, v in drawn.items()}
+    run = programs(model)
+    new = run.new_runs(u, lane, jax.random.split(key_of(seed, "new runs"), len(u)))
+    drawn = {"new": new, "log_density": run.likelihood(u, lane)}
+    return {k: np.asarray(v)[:, : len(test)] for k, v in drawn.items()}
 
 
 def _scores(forecast: dict[str, np.ndarray], test: Table, noise: Noise) -> dict[str, float]:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxscale.api import as_runs
-from jaxscale.batch import Table, key_of, lane_of, rows_for, table_of
+from jaxscale.batch import Table, keys_of, lane_of, rows_for, table_of
 from jaxscale.identify import FAR, off_line, refusal
 from jaxscale.infer import cascade
 from jaxscale.law import Law, get_law
@@ -147,8 +147,8 @@ def _outliers(runs: Runs, table: Table, law: Law) -> list[Finding]:
     """Runs far from a robust fit, by name."""
     model = Model(law, get_noise(None, law.response))
     lane = lane_of(table, model.noise, rows_for(len(table)))
-    point = next(cascade.points(model, [lane], [key_of(0, "doctor")]))
-    mean = model.mean_at(jnp.asarray(point.u), lane)
+    mode = cascade.points(model, [lane], keys_of(0, ["doctor"])).u[0]
+    mean = model.mean_at(jnp.asarray(mode), lane)
     residual = np.asarray(model.noise.residual(mean, lane))[: len(table)]
     scale = 1.4826 * float(np.median(np.abs(residual - np.median(residual))))
     if scale == 0.0:
