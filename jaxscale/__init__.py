@@ -13,6 +13,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from jaxscale import datasets as datasets
     from jaxscale.api import fit as fit
+    from jaxscale.api import fit_many as fit_many
+    from jaxscale.api import load as load
     from jaxscale.check import check_law as check_law
     from jaxscale.decide.plan import Plan as Plan
     from jaxscale.decide.plan import plan as plan
@@ -21,13 +23,13 @@ if TYPE_CHECKING:
     from jaxscale.errors import JaxscaleError as JaxscaleError
     from jaxscale.errors import LawError as LawError
     from jaxscale.errors import PlanError as PlanError
+    from jaxscale.fits import Fits as Fits
     from jaxscale.law import Law as Law
     from jaxscale.law import get_law as get_law
     from jaxscale.law import law as law
     from jaxscale.law import list_laws as list_laws
     from jaxscale.readers import read_runs as read_runs
     from jaxscale.result import Fit as Fit
-    from jaxscale.result import load as load
     from jaxscale.runs import Runs as Runs
     from jaxscale.simulator import simulate as simulate
     from jaxscale.status import Status as Status
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 _HOME = {
     "read_runs": "readers", "Runs": "runs",
     "law": "law", "Law": "law", "get_law": "law", "list_laws": "law", "check_law": "check", "simulate": "simulator",
-    "fit": "api", "Fit": "result", "Status": "status", "load": "result",
+    "fit": "api", "fit_many": "api", "load": "api", "Fit": "result", "Fits": "fits", "Status": "status",
     "doctor": "trust.doctor", "Finding": "trust.doctor", "backtest": "trust.backtest",
     "plan": "decide.plan", "Plan": "decide.plan",
     "JaxscaleError": "errors", "DataError": "errors", "LawError": "errors", "PlanError": "errors",

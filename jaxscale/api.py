@@ -14,7 +14,13 @@ import numpy as np
 
 from jaxscale import __version__
 from jaxscale.batch import Table, keys_of, lane_of, rows_for, table_of
+from jaxscale.engine.cluster import run_on_ray
+from jaxscale.engine.local import run_local
+from jaxscale.engine.shard import Recipe, cut
+from jaxscale.engine.store import Folder, Memory
+from jaxscale.engine.tables import read_tables
 from jaxscale.errors import ConfigError
+from jaxscale.fits import Fits, load_fits
 from jaxscale.identify import refusal
 from jaxscale.infer import cascade
 from jaxscale.infer.bootstrap import bootstrap
@@ -23,14 +29,16 @@ from jaxscale.infer.programs import programs, take
 from jaxscale.law import Law, get_law
 from jaxscale.model import Model
 from jaxscale.noise import Noise, get_noise
-from jaxscale.progress import telling
+from jaxscale.progress import counting, telling
 from jaxscale.readers import read_runs
-from jaxscale.result import Fit
+from jaxscale.result import Fit, load_fit
 from jaxscale.runs import Runs
 from jaxscale.runtime import at_the_door
 from jaxscale.status import Health
 from jaxscale.tree import data_tree
 
+EXECUTORS = {"local": run_local, "ray": run_on_ray}
+SHARD = 256
 METHODS = (*cascade.METHODS, "point", "bootstrap")
 
 
@@ -105,6 +113,79 @@ def fit(
     groups = (made.pop(k) for k in ("draws", "convergence", "log_likelihood", "sample_stats"))
     tree = data_tree(table, runs, law, *groups)
     return Fit(law=law, noise=model.noise, data=tree, about=about, **made)
+
+
+@at_the_door
+def fit_many(
+    tables: Mapping[str, Any] | Runs,
+    law: str | Law = "chinchilla",
+    noise: str | Noise | None = None,
+    method: str = "auto",
+    seed: int = 0,
+    draws: int = 4000,
+    priors: Mapping[str, Any] | None = None,
+    keep: int = 1000,
+    out: str | os.PathLike[str] | None = None,
+    executor: str = "local",
+    workers: int | None = None,
+    shard_size: int = SHARD,
+    progress: bool | None = None,
+) -> Fits:
+    """Fit a law to many tables at once, each by itself.
+
+    A fit's digits depend on its table, its id, the seed and the kind of device: not on the order of the
+    tables, on its neighbours, on the number of workers or on what was resumed.
+
+    Args:
+        tables: id -> Runs, path or DataFrame; or one Runs with a group column.
+        law, noise, method, seed, draws, priors: as in `fit`; there is no bootstrap.
+        keep: draws of each fit that are kept for `predict`, evenly thinned; 0 keeps none.
+        out: a folder that finished shards are written to; a rerun skips those that stand. In memory without it.
+        executor: "local", or "ray" for a Ray cluster.
+        workers: shards computed at once; by default one a core, two on an accelerator.
+        shard_size: tables of a shard, about.
+        progress: show a line while working; by default where stderr is a terminal.
+
+    Returns:
+        A Fits. A table that cannot be read or cannot answer has a status that says why, and NaN.
+
+    Raises:
+        ConfigError, LawError: an option, a noise or a law that does not exist.
+        DataError: nothing can be read, or `out` cannot be written.
+    """
+    law = get_law(law)
+    law = law.with_priors(priors) if priors else law
+    settled = get_noise(noise, law.response)
+    method = _settled_method(method, settled)
+    if method == "bootstrap":
+        raise ConfigError("fit_many has no bootstrap; fit each table by itself, or take a posterior")
+    if executor not in EXECUTORS:
+        raise ConfigError(f"no executor is called {executor!r}; there are {', '.join(EXECUTORS)}")
+    recipe = Recipe(law, settled, method, seed, draws, keep)
+    with counting(progress) as count:
+        shards = cut(recipe, read_tables(tables, law), shard_size)
+        store = Memory() if out is None else Folder(out)
+        fits = Fits(recipe, tuple(tables if isinstance(tables, Mapping) else tables.places()),
+                    tuple(s.key for s in shards), store)  # fmt: skip
+        if out is not None:
+            fits.write_manifest(out)
+        left = [shard for shard in shards if not store.has(shard.key)]
+        count.begin(len(fits), len(fits) - sum(len(s.tables) for s in left))
+        for shard, payload in EXECUTORS[executor](left, workers):
+            store.put(shard.key, payload)
+            count.add(store.read(shard.key, ["ok", "method"]).to_pydict())
+    if out is not None:
+        fits.save(out)
+    return fits
+
+
+def load(path: str | os.PathLike[str]) -> Fit | Fits:
+    """Read a saved fit (a file) or a batch of them (a folder).
+
+    Raises:
+        DataError: there is none.
+    """
+    return load_fits(path) if os.path.isdir(path) else load_fit(path)
 
 
 def _settled_method(method: str, noise: Noise) -> str:

@@ -53,6 +53,14 @@ class Table:
     def __len__(self) -> int:
         return len(self.y)
 
+    @property
+    def digest(self) -> bytes:
+        """Hash of every number in it."""
+        digest = hashlib.sha256(repr((sorted(self.x), self.scale)).encode())
+        for values in (*(self.x[s] for s in sorted(self.x)), self.y, self.trials):
+            digest.update(b"\x1d" if values is None else (np.asarray(values, np.float64) + 0.0).tobytes())
+        return digest.digest()
+
     def take(self, rows: np.ndarray) -> Table:
         """Some of the rows, with the same scale."""
         trials = None if self.trials is None else self.trials[rows]
@@ -65,11 +73,27 @@ def table_of(runs: Runs, law: Law) -> Table:
     Raises:
         DataError: a column is missing or a value cannot be used; all problems at once.
     """
+    values, notes = runs.numbers({**law.inputs, law.response.column: law.response})
+    return _table(values, law, np.arange(len(runs)), notes)
+
+
+def tables_of(runs: Runs, law: Law) -> dict[str, Table]:
+    """One table a group, the columns read once for all.
+
+    Raises:
+        DataError: as `table_of`, with the problems of all groups.
+    """
+    values, notes = runs.numbers({**law.inputs, law.response.column: law.response})
+    return {name: _table(values, law, at, notes) for name, at in runs.places().items()}
+
+
+def _table(values: Mapping[str, np.ndarray], law: Law, rows: np.ndarray, notes: Sequence[str]) -> Table:
     response = law.response
-    values, notes = runs.numbers({**law.inputs, response.column: response})
-    y = values[response.column]
+    y, trials = values[response.column][rows], values.get("trials")
     scale = response.scale if response.scale is not None else float(np.median(np.abs(y))) or 1.0
-    return Table({s: values[s] for s in law.inputs}, y, values.get("trials"), scale, tuple(notes))
+    return Table(
+        {s: values[s][rows] for s in law.inputs}, y, None if trials is None else trials[rows], scale, tuple(notes)
+    )
 
 
 def lane_of(table: Table, noise: Noise, rows: int, weights: np.ndarray | None = None) -> Lane:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import tempfile
@@ -11,25 +10,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from jaxscale.errors import DataError, Problem
+from jaxscale.forecast import COLUMNS, curves, forecast, inputs_at, point_forecast
 from jaxscale.law import Law, get_law
 from jaxscale.model import Model
 from jaxscale.noise import Noise, get_noise
-from jaxscale.readers import read_runs
 from jaxscale.runtime import at_the_door
 from jaxscale.status import Health, Status
+from jaxscale.summary import SUMMARY, moments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-QUANTILES = {"q05": 0.05, "q50": 0.50, "q95": 0.95}
-SUMMARY = ("mean", "sd", *QUANTILES, "r_hat", "ess_bulk", "ess_tail")
 FORMAT = 1  # of saved fits
 
 
@@ -89,9 +85,7 @@ class Fit:
         if self.has_draws:
             stats = self.data["posterior"].attrs
             for p, values in self.draws().items():
-                rows[p] |= {"mean": values.mean(), "sd": values.std(ddof=1)}
-                rows[p] |= {name: np.quantile(values, q) for name, q in QUANTILES.items()}
-                rows[p] |= json.loads(stats["diagnostics"]).get(p, {})
+                rows[p] |= moments(values) | json.loads(stats["diagnostics"]).get(p, {})
         elif self.status.ok:
             rows = {p: rows[p] | {"mean": self.point[p]} for p in self.params}
         return pd.DataFrame.from_dict(rows, orient="index", columns=list(SUMMARY)).rename_axis("parameter")
@@ -112,42 +106,21 @@ class Fit:
             DataError: an input is missing or not positive.
         """
         inputs, _ = self.inputs_at(at)
-        count = len(next(iter(inputs.values())))
-        columns = ["mean", "sd", *QUANTILES, "new_q05", "new_q95"]
-        table = pd.DataFrame(np.nan, index=range(count), columns=columns)
         if not self.status.ok:
-            return table
+            return pd.DataFrame(np.nan, index=range(len(next(iter(inputs.values())))), columns=list(COLUMNS))
         if not self.has_draws:
-            return table.assign(mean=self.curves(inputs, {p: np.array([v]) for p, v in self.point.items()})[0])
-        draws = self.draws()
-        curves = self.curves(inputs, draws)
-        table["mean"], table["sd"] = curves.mean(axis=0), curves.std(axis=0, ddof=1)
-        for name, q in QUANTILES.items():
-            table[name] = np.quantile(curves, q, axis=0)
-        if self.noise.bayesian:  # a bootstrap of a point fit has no model of a new run
-            table["new_q05"], table["new_q95"] = np.quantile(self._new_runs(curves, draws), [0.05, 0.95], axis=0)
-        return table
+            return point_forecast(self.law, inputs, self.point)
+        trials = float(self.about.get("trials") or 1.0)
+        return forecast(self.law, self.noise, inputs, self.draws(), trials, self.about["seed"])
 
     def inputs_at(self, at: Mapping[str, Any] | pd.DataFrame) -> tuple[dict[str, np.ndarray], Sequence[str]]:
         """A query -> the law's inputs as (points,) arrays, and what was derived."""
-        frame = at if isinstance(at, pd.DataFrame) else _frame(at)
-        runs = read_runs(frame, columns={str(c): str(c) for c in frame.columns})
-        return runs.numbers(self.law.inputs)
+        return inputs_at(self.law, at)
 
     @at_the_door
     def curves(self, inputs: Mapping[str, np.ndarray], draws: Mapping[str, np.ndarray]) -> np.ndarray:
         """The law's mean for each draw at each point; (draws, points), in the response's unit."""
-        params = {p: np.asarray(draws[p]) for p in self.law.params}
-        return np.asarray(_evaluate(self.law, tuple(inputs[s] for s in self.law.inputs), params))
-
-    def _new_runs(self, curves: np.ndarray, draws: Mapping[str, np.ndarray]) -> np.ndarray:
-        """One new observation for each draw and point."""
-        noise_params = {p: jnp.asarray(draws[p])[:, None] for p in self.noise.priors}
-        trials = float(self.about.get("trials") or 1.0)
-        lane = {"trials": jnp.asarray(trials)}
-        return np.asarray(
-            self.noise.sample(jax.random.key(self.about["seed"]), jnp.asarray(curves), noise_params, lane)
-        )
+        return curves(self.law, inputs, draws)
 
     # ---- keeping it --------------------------------------------------------------------------
 
@@ -160,7 +133,7 @@ class Fit:
                 "format": FORMAT,
                 "law": self.law.name,
                 "law_hash": self.law.source_hash,
-                "law_source": _user_source(self.law),
+                "law_source": user_source(self.law),
                 "noise": f"{self.noise.name}/{self.noise.on}",
                 "noise_options": {k: v for k, v in asdict(self.noise).items() if k != "on"},
                 "status": asdict(self.status),
@@ -187,7 +160,7 @@ class Fit:
         html.write(self, path)
 
 
-def load(path: str | os.PathLike[str]) -> Fit:
+def load_fit(path: str | os.PathLike[str]) -> Fit:
     """Read a saved fit.
 
     Raises:
@@ -204,7 +177,7 @@ def load(path: str | os.PathLike[str]) -> Fit:
             "not a saved fit", got=f"{type(error).__name__}", fix="write one with fit.save or `jaxscale fit -o`"
         )
         raise DataError(str(path), [problem]) from None
-    law = _law_of(saved)
+    law = law_of(saved)
     noise = get_noise(saved["noise"], law.response)
     noise = type(noise)(noise.on, **saved["noise_options"])
     about = saved["about"]
@@ -213,7 +186,7 @@ def load(path: str | os.PathLike[str]) -> Fit:
     return Fit(law, noise, tree, Status(**saved["status"]), Health(**saved["health"]), saved["point"], about)
 
 
-def _law_of(saved: Mapping[str, Any]) -> Law:
+def law_of(saved: Mapping[str, Any]) -> Law:
     """The registered law, or the user's own from the source that the fit carries."""
     if not saved["law_source"]:
         return get_law(saved["law"])
@@ -223,22 +196,8 @@ def _law_of(saved: Mapping[str, Any]) -> Law:
     return get_law(str(file))
 
 
-def _user_source(law: Law) -> str:
+def user_source(law: Law) -> str:
+    """Text of the file of a user's own law, which a saved fit carries; empty for the package's."""
     file = Path(law.file)
     ours = Path(__file__).parent
     return "" if ours in file.parents or not file.is_file() else file.read_text()
-
-
-def _frame(at: Mapping[str, Any]) -> pd.DataFrame:
-    values = {k: np.atleast_1d(np.asarray(v)) for k, v in at.items()}
-    lengths = {k: len(v) for k, v in values.items()}
-    longest = max(lengths.values(), default=0)
-    if wrong := {k: n for k, n in lengths.items() if n not in (1, longest)}:
-        problem = Problem("arrays of different lengths", got=str(wrong), expected=f"length {longest} or scalars")
-        raise DataError("query", [problem])
-    return pd.DataFrame({k: np.broadcast_to(v, longest) for k, v in values.items()})
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _evaluate(law: Law, inputs: tuple[jax.Array, ...], params: dict[str, jax.Array]) -> jax.Array:
-    return jax.vmap(lambda p: jnp.broadcast_to(law.mean(*inputs, **p), inputs[0].shape))(params)

@@ -121,15 +121,23 @@ class Runs:
         Raises:
             ConfigError: no group column was declared.
         """
-        if self.group is None:
-            raise ConfigError(f"{self.source}: no group column was declared; give group='column' to read_runs.")
-        names = self.table[self.group].astype(object).map(str)
         lost = self.excluded[self.group].astype(object).map(str) if self.group in self.excluded else None
-        parts = {str(name): self.take(np.array(at)) for name, at in names.groupby(names, sort=False).indices.items()}
-        parts = {name: parts[name] for name in names.unique()}
+        parts = {name: self.take(at) for name, at in self.places().items()}
         if lost is None:
             return parts
         return {n: replace(p, excluded=self.excluded[lost == n].reset_index(drop=True)) for n, p in parts.items()}
+
+    def places(self) -> dict[str, np.ndarray]:
+        """Positions of the rows of each group, in the order of first appearance.
+
+        Raises:
+            ConfigError: no group column was declared.
+        """
+        if self.group is None:
+            raise ConfigError(f"{self.source}: no group column was declared; give group='column' to read_runs.")
+        names = self.table[self.group].astype(object).map(str)
+        found = names.groupby(names, sort=False).indices
+        return {str(name): np.asarray(found[name]) for name in names.unique()}
 
     def where(self, query: str) -> Runs:
         """The sub-table that a question is about, such as "corpus == 'pile'"; a choice, not an exclusion.

@@ -9,8 +9,8 @@ import xarray as xr
 
 import jaxscale as js
 from jaxscale.readers import read_runs
-from jaxscale.result import SUMMARY
 from jaxscale.status import EBFMI, ESS, PARETO_K, R_HAT, Health
+from jaxscale.summary import SUMMARY
 
 
 def test_recovers_the_truth(fit, truth):

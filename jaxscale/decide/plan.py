@@ -11,7 +11,8 @@ import pandas as pd
 from jaxscale.decide.cost import Cost, get_cost
 from jaxscale.errors import PlanError
 from jaxscale.identify import FAR
-from jaxscale.result import QUANTILES, Fit
+from jaxscale.result import Fit
+from jaxscale.summary import QUANTILES
 from jaxscale.variables import DERIVED, training_compute
 from jaxscale.words import human, plain
 

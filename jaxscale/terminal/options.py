@@ -166,12 +166,12 @@ def fitted(settled: FitFile, saved: str | None = None) -> Fit:
             made.save(target)
         return made
     from jaxscale.config import FitFile
-    from jaxscale.result import load
+    from jaxscale.result import load_fit
 
     if idle := [key for key in FitFile.model_fields if key in settled.model_fields_set]:
         keys = ", ".join(idle)
         raise ConfigError(f"{saved} is a fit already, so {keys} would change nothing; give the table to fit it anew")
-    return load(saved)
+    return load_fit(saved)
 
 
 def grid(text: str) -> list[float]:

@@ -20,9 +20,9 @@ from jaxscale.law import Law, get_law
 from jaxscale.model import Model
 from jaxscale.noise import Noise, get_noise
 from jaxscale.progress import telling
-from jaxscale.result import QUANTILES
 from jaxscale.runs import Runs
 from jaxscale.runtime import at_the_door
+from jaxscale.summary import QUANTILES
 from jaxscale.variables import training_compute
 
 ORIGINS = 3  # with the whole table, as many lanes as one compiled program has

@@ -1,0 +1,1 @@
+"""Thousands of fits: shards of tables, computed once, kept whole, on this machine or a cluster."""
