@@ -127,6 +127,37 @@ def fit(table: Table = None, output: Output = None, json: Json = False, *, optio
 
 @app.command()
 @takes(READING | FITTING)
+def batch(
+    table: Table = None,
+    by: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column that tells the tables apart.")] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FOLDER", help="For the results; a rerun completes it.")
+    ] = None,
+    keep: Annotated[int | None, typer.Option(help="Draws to keep of each fit.", show_default="1000")] = None,
+    executor: Annotated[str | None, typer.Option(help="local, or ray for a cluster.", show_default="local")] = None,
+    workers: Annotated[int | None, typer.Option(help="Shards at once.", show_default="one a core")] = None,
+    shard_size: Annotated[int | None, typer.Option(help="Tables of a shard, about.", show_default="256")] = None,
+    json: Json = False,
+    *,
+    options: dict[str, Any],
+) -> int:
+    """Fit a law to each of many tables at once.
+
+    One health table for all, and a folder that `jaxscale.load` reads. What was finished when a run was stopped
+    is not done again. Exit code 1 where no table could be answered.
+    """
+    from jaxscale.config import BatchFile
+    from jaxscale.terminal.batch import batch_document, batch_text
+
+    work = {"output": output, "keep": keep, "executor": executor, "workers": workers, "shard_size": shard_size}
+    settled = settings(BatchFile, options | ({"group": by} if by else {}), table=table, **work)
+    many = settled.run_many()
+    emit(json, batch_document(many) | {"saved": settled.output}, batch_text(many, settled.output))
+    return DONE if bool(many.status().ok.any()) else NO
+
+
+@app.command()
+@takes(READING | FITTING)
 def predict(
     source: FitOrTable = None,
     at: Annotated[

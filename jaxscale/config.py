@@ -20,6 +20,7 @@ from jaxscale.names import nearest
 from jaxscale.words import number
 
 if TYPE_CHECKING:
+    from jaxscale.fits import Fits
     from jaxscale.law import Law
     from jaxscale.result import Fit
     from jaxscale.runs import Runs
@@ -125,6 +126,48 @@ class FitFile(_Checked):
                 raise ConfigError(f"prior of {param}: it lies between 0 and 1, so expected a number, which fixes it")
             made[param] = dist.LogNormal(math.log(spec.median), spec.spread) if isinstance(spec, LogNormal) else spec
         return made
+
+
+class BatchFile(FitFile):
+    """Fits of many tables: a table whose column `group` tells them apart, and how the work is done.
+
+    Attributes:
+        method: as for a fit, without the bootstrap.
+        output: folder for the results, which a rerun completes.
+        keep: draws of each fit that are kept; 0 keeps none.
+        executor: "local" or "ray".
+        workers: shards computed at once.
+        shard_size: tables of a shard, about.
+    """
+
+    keep: Annotated[Whole, Field(ge=0)] = 1000
+    executor: str = "local"
+    workers: Annotated[Whole, Field(ge=1)] | None = None
+    shard_size: Annotated[Whole, Field(ge=1)] = 256
+
+    def run_many(self, progress: bool | None = None) -> Fits:
+        """Read the table and fit the law to each group; errors as of `jaxscale.fit_many`."""
+        from jaxscale.api import fit_many
+        from jaxscale.law import get_law
+
+        law = get_law(self.law)
+        if self.group is None:
+            raise ConfigError("Say which column tells the tables apart: --by COLUMN, or `group: COLUMN` in the file.")
+        return fit_many(
+            self.read(),
+            law=law,
+            noise=self.noise,
+            method=self.method,
+            seed=self.seed,
+            draws=self.draws,
+            priors=self.prior_overrides(law),
+            keep=self.keep,
+            out=self.output,
+            executor=self.executor,
+            workers=self.workers,
+            shard_size=self.shard_size,
+            progress=progress,
+        )
 
 
 class PlanFile(FitFile):

@@ -90,7 +90,8 @@ class Fits:
         """The modes, indexed by fit: each parameter, objective, decrement, in_best, second."""
         params = [f"point.{p}" for p in self.recipe.model.params]
         table = self._read(["fit", *params, "objective", "decrement", "in_best", "second"]).to_pandas()
-        return table.rename(columns=lambda c: c.removeprefix("point.")).set_index("fit").reindex(list(self.ids))
+        table.columns = [c.removeprefix("point.") for c in table.columns]
+        return table.set_index("fit").reindex(list(self.ids))
 
     @at_the_door
     def predict(self, at: Mapping[str, Any] | pd.DataFrame) -> pd.DataFrame:

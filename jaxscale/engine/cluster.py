@@ -27,7 +27,7 @@ def run_on_ray(
         ConfigError: Ray is not installed.
     """
     try:
-        import ray
+        import ray  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise ConfigError("executor 'ray' needs Ray: pip install 'jaxscale[ray]'") from None
     if not ray.is_initialized():

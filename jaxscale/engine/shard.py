@@ -125,21 +125,20 @@ def compute(shard: Shard) -> bytes:
     model = recipe.model
     blank = dict.fromkeys(_numbers(model), np.nan)
     rows: dict[str, dict[str, Any]] = {}
-    buckets: dict[int, list[str]] = {}
+    buckets: dict[int, dict[str, Table]] = {}
     for name, table in shard.tables.items():
         refused = table if isinstance(table, Status) else refusal(table, recipe.law)
         rows[name] = blank | _said(name, table, refused or Status(False, "", ""), Health("none"))
-        if refused is None:
-            buckets.setdefault(rows_for(len(table)), []).append(name)
-    for size, names in sorted(buckets.items()):
-        tables = [shard.tables[name] for name in names]
-        lanes = [lane_of(table, model.noise, size) for table in tables if isinstance(table, Table)]
-        keys = keys_of(recipe.seed, names)
+        if isinstance(table, Table) and refused is None:
+            buckets.setdefault(rows_for(len(table)), {})[name] = table
+    for size, tables in sorted(buckets.items()):
+        lanes = [lane_of(table, model.noise, size) for table in tables.values()]
+        keys = keys_of(recipe.seed, list(tables))
         if recipe.method == "point":
             found = _of_points(model, cascade.points(model, lanes, keys))
         else:
             found = _of_posteriors(recipe, cascade.sample(model, lanes, keys, method=recipe.method, draws=recipe.draws))
-        for name, table, row in zip(names, tables, found, strict=True):
+        for (name, table), row in zip(tables.items(), found, strict=True):
             status, health, stages, notes = row.pop("said")
             rows[name] |= _said(name, table, status, health, stages, notes) | row
     return _parquet(list(rows.values()), _schema(recipe))
