@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xarray as xr
 
-from jaxscale.engine.shard import HEALTH, Recipe
+from jaxscale.engine.shard import HEALTH, Recipe, schema
 from jaxscale.engine.store import Folder, Store, write_whole
 from jaxscale.errors import ConfigError, DataError, Problem
 from jaxscale.forecast import COLUMNS, forecast, inputs_at, point_forecast
@@ -91,7 +91,7 @@ class Fits:
         params = [f"point.{p}" for p in self.recipe.model.params]
         table = self._read(["fit", *params, "objective", "decrement", "in_best", "second"]).to_pandas()
         table.columns = [c.removeprefix("point.") for c in table.columns]
-        return table.set_index("fit").reindex(list(self.ids))
+        return pd.DataFrame(table.set_index("fit").reindex(list(self.ids)))
 
     @at_the_door
     def predict(self, at: Mapping[str, Any] | pd.DataFrame) -> pd.DataFrame:
@@ -107,7 +107,7 @@ class Fits:
         for name, row in self._rows(self._draw_columns()):
             found[name] = self._predict_one(inputs, row, count)
         tables = [found[name].assign(fit=name) for name in self.ids]
-        return pd.concat(tables, ignore_index=True)[["fit", *COLUMNS]]
+        return pd.concat(tables, ignore_index=True).reindex(columns=["fit", *COLUMNS])
 
     def draws(self, fit: str) -> dict[str, np.ndarray]:
         """The draws that were kept of one fit, parameter -> (draws,).
@@ -168,7 +168,8 @@ class Fits:
     # ---- reading -----------------------------------------------------------------------------
 
     def _read(self, columns: list[str]) -> pa.Table:
-        return pa.concat_tables([self.store.read(key, columns) for key in self.shards])
+        none = schema(self.recipe).empty_table().select(columns)
+        return pa.concat_tables([none, *(self.store.read(key, columns) for key in self.shards)])
 
     def _rows(self, columns: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         """One fit after another, a shard in memory at a time."""

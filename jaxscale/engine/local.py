@@ -1,7 +1,8 @@
-"""Shards on this machine: a few threads, each computing whole shards.
+"""Shards on this machine: a few threads, each computing whole shards on a device of its own.
 
-XLA runs the small programs of a CPU in the thread that calls them, so threads are the cores. An
-accelerator takes all its lanes in one program; a second thread packs tables while it works.
+XLA runs the small programs of a CPU in the thread that calls them, so threads are the cores. Two share
+an accelerator: one packs tables while the other's are fitted. Several devices share no program, because
+one that is partitioned over them (`jax.sharding`) has other digits than one that is not.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from queue import SimpleQueue
+from typing import Any
 
 import jax
 
@@ -16,19 +19,32 @@ from jaxscale.engine.shard import Shard, compute
 
 
 def run_local(shards: Sequence[Shard], workers: int | None = None) -> Iterator[tuple[Shard, bytes]]:
-    """Compute shards, `workers` at a time (by default one a core); yields each as it is finished."""
-    count = max(1, min(workers or default_workers(), len(shards)))
+    """Compute shards, `workers` at a time; by default one a core, or two an accelerator. Yields each as it finishes."""
+    devices = jax.local_devices()
+    count = max(1, min(workers or _default_workers(), len(shards)))
     if count == 1:
         for shard in shards:
             yield shard, compute(shard)
         return
+    free: SimpleQueue[Any] = SimpleQueue()
+    for i in range(count):
+        free.put(devices[i % len(devices)])
+
+    def on_a_device(shard: Shard) -> bytes:
+        device = free.get()
+        try:
+            with jax.default_device(device):
+                return compute(shard)
+        finally:
+            free.put(device)
+
     waiting = iter(shards)
     with ThreadPoolExecutor(count) as pool:
         running: dict[Future[bytes], Shard] = {}
         try:
             while True:
                 while len(running) < count and (shard := next(waiting, None)) is not None:
-                    running[pool.submit(compute, shard)] = shard
+                    running[pool.submit(on_a_device, shard)] = shard
                 if not running:
                     return
                 for done in wait(running, return_when=FIRST_COMPLETED).done:
@@ -38,8 +54,8 @@ def run_local(shards: Sequence[Shard], workers: int | None = None) -> Iterator[t
                 future.cancel()
 
 
-def default_workers() -> int:
-    """Cores that this process may use; two for an accelerator."""
+def _default_workers() -> int:
+    """Cores that this process may use, or two for each accelerator."""
     if jax.local_devices()[0].platform != "cpu":
-        return 2
+        return 2 * jax.local_device_count()
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -141,7 +141,7 @@ def compute(shard: Shard) -> bytes:
         for (name, table), row in zip(tables.items(), found, strict=True):
             status, health, stages, notes = row.pop("said")
             rows[name] |= _said(name, table, status, health, stages, notes) | row
-    return _parquet(list(rows.values()), _schema(recipe))
+    return _parquet(list(rows.values()), schema(recipe))
 
 
 def _of_points(model: Model, points: Point) -> list[dict[str, Any]]:
@@ -196,7 +196,8 @@ def _numbers(model: Model) -> list[str]:
     return [*POINT, *(f"point.{p}" for p in model.params), *stats]
 
 
-def _schema(recipe: Recipe) -> pa.Schema:
+def schema(recipe: Recipe) -> pa.Schema:
+    """Columns of a shard's file."""
     text, number, words = pa.string(), pa.float64(), pa.list_(pa.string())
     fields: list[tuple[str, pa.DataType]] = [
         ("fit", text), ("rows", pa.int64()), ("ok", pa.bool_()), ("code", text), ("sentence", text), ("fix", text),
@@ -221,6 +222,20 @@ def _described(prior: Prior | float) -> Any:
     """A prior in words that are the same in every process."""
     if not isinstance(prior, Prior):
         return prior
-    leaves = [np.asarray(leaf).tolist() for leaf in jax.tree.leaves(prior.dist)]
     rest = [prior.scaled, sorted(prior.powers.items()), prior.beside, prior.root, prior.sign, prior.above, prior.below]
-    return [type(prior.dist).__name__, leaves, prior.bijector, *rest]
+    return [_distribution(prior.dist), prior.bijector, *rest]
+
+
+def _distribution(distribution: Any) -> list[Any]:
+    """Name and arguments; NumPyro's own listing of them has another order in every process."""
+    names = sorted(distribution.arg_constraints)
+    arguments = [[name, np.asarray(getattr(distribution, name)).tolist()] for name in names]
+    found: list[Any] = [type(distribution).__name__, arguments]
+    if hasattr(distribution, "base_dist"):
+        found.append(_distribution(distribution.base_dist))
+    for transform in getattr(distribution, "transforms", ()):
+        inside = {
+            k: np.asarray(v).tolist() for k, v in vars(transform).items() if np.isscalar(v) or hasattr(v, "shape")
+        }
+        found.append([type(transform).__name__, sorted(inside.items())])
+    return found

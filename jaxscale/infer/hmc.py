@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxscale.batch import Lane
 from jaxscale.model import IMPOSSIBLE, Model
@@ -58,9 +59,9 @@ def _value_and_slope(model: Model, lane: Lane, centre: jax.Array, factor: jax.Ar
 def begin(centre: jax.Array, factor: jax.Array, u: jax.Array) -> State:
     """Chains at u (CHAINS, size), to be whitened by centre and factor; the first block fills in the densities."""
     z = jax.scipy.linalg.solve_triangular(factor, (u - centre[None, :]).T, lower=True).T
-    zero = jnp.asarray(0.0)
-    log_step = jnp.log(jnp.asarray(0.6))
-    unknown = jnp.full(CHAINS, jnp.nan)
+    # arrays and not Python's numbers, whose weak types would have the first block compiled apart
+    zero, log_step = jnp.zeros((), z.dtype), jnp.full((), np.log(0.6), z.dtype)
+    unknown = jnp.full(CHAINS, jnp.nan, z.dtype)
     return State(z, unknown, jnp.zeros_like(z), log_step, log_step, zero, zero)
 
 
