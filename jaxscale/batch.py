@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jaxscale.runs import Runs
 
 ROWS = (16, 32, 48, 64, *(2**k * m for k in range(4, 12) for m in (5, 6, 7, 8)))  # at most a quarter is padding
-LANES = 8  # of a program on a CPU core: eight tables' temporaries stay in the cache, and XLA starts no threads
+LANES = 8  # of chains on a CPU core: eight tables' temporaries stay in the cache, and XLA starts no threads
 
 Lane = dict[str, Any]
 
@@ -139,13 +139,15 @@ def key_of(seed: int, name: str) -> jax.Array:
 _fold = jax.jit(jax.vmap(jax.random.fold_in, in_axes=(None, 0)))
 
 
-def lanes_at_once(rows: int) -> int:
+def lanes_at_once(rows: int, chains: bool) -> int:
     """Lanes of a compiled program on one device; fixed by the device, so that no fit's digits depend on its neighbours.
 
-    An accelerator takes as many as half its memory holds: some 12 KiB a row and 1 MiB of draws a lane.
+    On a CPU one, where a program has work enough in a lane (thousands of draws, or searches that end at
+    different times), and LANES of the few chains of HMC. An accelerator takes as many as half its memory
+    holds: some 12 KiB a row and 1 MiB of draws a lane.
     """
     device = jax.local_devices()[0]
     if device.platform == "cpu":
-        return LANES
+        return LANES if chains else 1
     memory = (device.memory_stats() or {}).get("bytes_limit", 2**34)
     return min(2**16, max(2**6, 2 ** int(np.log2(memory / 2 / (12 * 2**10 * rows + 2**20)))))

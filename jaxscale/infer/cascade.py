@@ -168,7 +168,7 @@ def _weigh_more(job: _Job, places: np.ndarray, method: str, program: Callable[..
 
 
 def _short(job: _Job, places: np.ndarray) -> None:
-    for some, padded in chunks(job.lanes, places):
+    for some, padded in chunks(job.lanes, places, chains=True):
         proposal = take(job.found.proposal, padded)
         start = job.run.resample(proposal, job.keys_at(padded, 2))
         blocks = _chains(job, padded, proposal.centre, proposal.factor, start, 3, SHORT, job.draws)
@@ -176,7 +176,7 @@ def _short(job: _Job, places: np.ndarray) -> None:
 
 
 def _long(job: _Job, places: np.ndarray) -> None:
-    for some, padded in chunks(job.lanes, places):
+    for some, padded in chunks(job.lanes, places, chains=True):
         proposal = take(job.found.proposal, padded)
         centre, factor, start = _whitened_by_draws(job.found.u[padded], proposal)
         blocks = _chains(job, padded, centre, factor, start, 4, LONG, LONGER * job.draws)
