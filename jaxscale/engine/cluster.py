@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+
+import jax
 
 from jaxscale.engine.shard import Shard, compute
 from jaxscale.errors import ConfigError
@@ -10,18 +13,16 @@ from jaxscale.errors import ConfigError
 RETRIES = 3
 
 
-def run_on_ray(
-    shards: Sequence[Shard], workers: int | None = None, cpus: float = 1.0, gpus: float = 0.0
-) -> Iterator[tuple[Shard, bytes]]:
+def run_on_ray(shards: Sequence[Shard], workers: int | None = None) -> Iterator[tuple[Shard, bytes]]:
     """Compute shards as Ray tasks; yields each as it is finished, with the bytes that the local executor gives.
 
-    A cluster that is already joined (`ray.init(...)`, or RAY_ADDRESS) is used; else one is started on
-    this machine.
+    A cluster that is already joined (`ray.init(...)`) or that RAY_ADDRESS names is used; else one is
+    started on this machine. A task asks for one core, and for a GPU where this process has one: a
+    shard's name says on what kind of device it is computed.
 
     Args:
         shards: to compute.
         workers: tasks in flight at once; by default twice as many as the cluster has room for.
-        cpus, gpus: what a task asks for.
 
     Raises:
         ConfigError: Ray is not installed.
@@ -31,10 +32,12 @@ def run_on_ray(
     except ImportError:
         raise ConfigError("executor 'ray' needs Ray: pip install 'jaxscale[ray]'") from None
     if not ray.is_initialized():
-        ray.init(include_dashboard=False, log_to_driver=False)
-    task = ray.remote(compute).options(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES, retry_exceptions=[OSError])
-    room = int(ray.cluster_resources().get("CPU", 1) // max(cpus, 1e-9)) if cpus else len(shards)
-    most = workers or 2 * max(1, room)
+        # a cluster of one machine needs no network
+        alone = {} if "RAY_ADDRESS" in os.environ else {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
+        ray.init(log_to_driver=False, **alone)
+    unit, name = ({"num_cpus": 1}, "CPU") if jax.devices()[0].platform == "cpu" else ({"num_gpus": 1}, "GPU")
+    task = ray.remote(compute).options(**unit, max_retries=RETRIES, retry_exceptions=[OSError])
+    most = workers or 2 * max(1, int(ray.cluster_resources().get(name, 1)))
     waiting, running = iter(shards), {}
     while True:
         while len(running) < most and (shard := next(waiting, None)) is not None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 MOST_NAMED = 5
 KINDS = {
-    "not_converged": "did not converge", "cannot_be_identified": "cannot be identified",
-    "too_few_runs": "have too few runs", "cannot_be_read": "cannot be read",
+    "not_converged": "Not converged", "cannot_be_identified": "Cannot be identified", "too_few_runs": "Too few runs",
+    "cannot_be_read": "Cannot be read",
 }  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def batch_text(many: Fits, output: str | None) -> str:
     """How many passed and by which stage, who was refused and why, and how the parameters spread over tables."""
     health, law = many.health(), many.recipe.law
     ok = int(health.ok.sum())
-    head = f"{ok} of {count(len(many), 'table')} {'has' if ok == 1 else 'have'} an answer."
+    head = f"Answers for {ok} of {count(len(many), 'table')}."
     about = f"Law    {law.name}: {law.formula}\nNoise  {many.recipe.noise.name} on the {many.recipe.noise.on} scale"
     stages = health.method[health.ok].value_counts()
     by_stage = table(
@@ -60,7 +60,7 @@ def _refused(health: pd.DataFrame) -> str | None:
     for code, some in health[~health.ok].groupby("code", sort=False):
         names = ", ".join(map(str, some.index[:MOST_NAMED]))
         more = f" and {len(some) - MOST_NAMED} more" if len(some) > MOST_NAMED else ""
-        lines.append(f"{count(len(some), 'table')} {KINDS.get(str(code), str(code))}: {names}{more}")
+        lines.append(f"{KINDS.get(str(code), str(code))}: {count(len(some), 'table')} ({names}{more})")
         lines.append(f"  {some.index[0]}: {some.status.iloc[0]}")
     return "\n".join(lines) or None
 
