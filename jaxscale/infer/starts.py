@@ -2,35 +2,68 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxscale.batch import Lane
 from jaxscale.model import Model
 from jaxscale.noise import LeastSquares
 
-STARTS_A_DIMENSION = 2  # of what is searched, after the linear coordinates are solved and the noise is settled
-LEAST_STARTS = 4
-CANDIDATES_A_START = 16
+CANDIDATES = 16  # a start
+# Boxes that candidates are drawn in, in prior standard deviations about the prior's middle: of the default
+# exponent .1 to .9, .02 to .25, .25 to 2 and 4 to 100.
+CENTRE, LOW, HIGH, STEEP = (-1.6, 1.6), (-3.9, -0.3), (-0.3, 2.7), (3.7, 8.3)
 RIDGE = 1e-9
 LEAST_COORDINATE = 1e-3
-NU_START = 5.0
+NU = 5.0  # of a start
+FEW = 64  # rows; with a hundred runs no second mode was seen in thousands of tables
+TIGHT, TIGHT_NU = 0.2, 1.0  # scale over the usual residual, and degrees of freedom
 
 
 def starts(model: Model, lane: Lane, key: jax.Array) -> jax.Array:
-    """The best candidate of each of some groups; (starts, size).
+    """The best candidate of each box; (1 + 2 searched, size).
 
-    The nonlinear coordinates are drawn from the prior, the linear ones are non-negative weighted
-    least squares given them, and the noise's scale is that of the residuals.
+    What is neither linear nor the noise's is searched: one box lies at the centre, and for each such
+    coordinate one far below and one far above, since the best candidates of the prior all lie in one basin.
+    Given a candidate the linear coordinates are non-negative weighted least squares. The noise is that of
+    the residuals; with few runs, from all boxes but the centre, it has a tight core and heavy tails, which
+    is where a second mode lies when some disagree with the rest.
     """
-    searched = len(model.law.free) - len(model.linear)
-    count = max(LEAST_STARTS, STARTS_A_DIMENSION * searched)
-    candidates = jax.vmap(model.draw_prior)(jax.random.split(key, count * CANDIDATES_A_START))
-    solved = jax.vmap(lambda u: solve_linear(model, lane, u))(candidates)
-    scored, score = jax.vmap(lambda u: _settle_noise(model, lane, u))(solved)
-    score = jnp.where(jnp.isfinite(score), score, jnp.inf).reshape(count, -1)
-    best = jnp.argmin(score, axis=1)
-    return scored.reshape(count, -1, model.size)[jnp.arange(count), best]
+    low, high = _boxes(model)
+    middle, spread = _prior_scales(model)
+    low, high = middle[None, :] + spread[None, :] * low, middle[None, :] + spread[None, :] * high
+    boxes, size = low.shape
+    share = jax.random.uniform(key, (boxes, CANDIDATES, size))
+    drawn = low[:, None, :] + (high - low)[:, None, :] * share
+    solved = jax.vmap(jax.vmap(lambda u: solve_linear(model, lane, u)))(drawn)
+    tight = (jnp.arange(boxes) > 0) & (lane["w"].shape[0] <= FEW)
+    settled, score = jax.vmap(jax.vmap(lambda u, t: _settle_noise(model, lane, u, t), (0, None)))(solved, tight)
+    best = jnp.argmin(jnp.where(jnp.isfinite(score), score, jnp.inf), axis=1)
+    return settled[jnp.arange(boxes), best]
+
+
+def _boxes(model: Model) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper ends (boxes, size), in prior standard deviations."""
+    noise = model.noise.priors
+    searched = [i for i, s in enumerate(model.sites) if i not in model.linear and s.param not in noise]
+    ends = np.tile(np.array(CENTRE), (1 + 2 * len(searched), model.size, 1))
+    far = STEEP if isinstance(model.noise, LeastSquares) else HIGH
+    for box, i in enumerate(searched):
+        below, above = ends[1 + 2 * box], ends[2 + 2 * box]
+        below[searched], above[searched] = HIGH, HIGH if far is STEEP else CENTRE
+        below[i], above[i] = LOW, far
+    return ends[..., 0], ends[..., 1]
+
+
+@functools.lru_cache(maxsize=64)
+def _prior_scales(model: Model) -> tuple[np.ndarray, np.ndarray]:
+    """Median and standard deviation of the prior of each entry of the flat vector."""
+    with jax.ensure_compile_time_eval():
+        draws = np.asarray(jax.vmap(model.draw_prior)(jax.random.split(jax.random.key(0), 2000)))
+    return np.median(draws, axis=0), draws.std(axis=0)
 
 
 def solve_linear(model: Model, lane: Lane, u: jax.Array) -> jax.Array:
@@ -68,14 +101,19 @@ def _raw_target(model: Model, lane: Lane) -> tuple[jax.Array, jax.Array]:
     return y, lane["w"] / (y * y) if model.noise.on == "log" else lane["w"]
 
 
-def _settle_noise(model: Model, lane: Lane, u: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Set the noise's coordinates from the residuals; the score is their mean absolute size."""
-    r = model.noise.residual(model.mean_at(u, lane), lane)
-    size = jnp.sum(lane["w"] * jnp.abs(r)) / jnp.sum(lane["w"])
+def _settle_noise(model: Model, lane: Lane, u: jax.Array, tight: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Set the noise's coordinates from the residuals; the score is their mean size, or that of most where tight."""
+    r = jnp.abs(model.noise.residual(model.mean_at(u, lane), lane))
+    weight = lane["w"] / jnp.sum(lane["w"])
+    mean = jnp.sum(weight * r)
+    most = jnp.sum(weight * jnp.sqrt(jnp.sqrt(r))) ** 4  # like the median, which would have to sort
+    least_squares = isinstance(model.noise, LeastSquares)
+    score = mean if least_squares else jnp.where(tight, most, mean)
     unit = lane["scale"] if model.noise.on == "raw" else jnp.asarray(1.0)
-    begin = {"sigma": jnp.maximum(size, 1e-5 * unit) / unit, "nu": jnp.asarray(NU_START)}
-    if not isinstance(model.noise, LeastSquares):
+    sigma = jnp.where(tight, TIGHT * most, mean)
+    begin = {"sigma": jnp.maximum(sigma, 1e-5 * unit) / unit, "nu": jnp.where(tight, TIGHT_NU, NU)}
+    if not least_squares:
         for i, site in enumerate(model.sites):
             if site.param in begin and site.param in model.noise.priors:
                 u = u.at[i].set(site.bijector.back(begin[site.param]))
-    return u, size
+    return u, score
