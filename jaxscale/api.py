@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from jaxscale import __version__
-from jaxscale.batch import Table, keys_of, lane_of, rows_for, table_of
+from jaxscale.batch import Table, key_of, keys_of, lane_of, rows_for, table_of
 from jaxscale.engine.cluster import run_on_ray
 from jaxscale.engine.local import run_local
 from jaxscale.engine.shard import Recipe, cut
@@ -217,7 +217,7 @@ def _fit_table(
         made = nothing | {"status": status, "health": Health("point"), "basins": _basins(best)}
         made["point"] = _by_name(model, best.values)
         if method == "bootstrap" and status.ok:
-            made |= bootstrap(model, table, lane, best, keys[0], draws, say)
+            made |= bootstrap(model, table, lane, best, key_of(seed, "fit"), draws, say)
         return made
     found = cascade.sample(model, [lane], keys, method=method, draws=draws, say=say)
     best = take(found.point, 0)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxscale.law import Law
@@ -125,18 +126,22 @@ def stack(lanes: Sequence[Lane]) -> Lane:
     return jax.tree.map(lambda *leaves: np.stack(leaves), *lanes)
 
 
-def keys_of(seed: int, names: Sequence[str]) -> jax.Array:
-    """(names,) random keys: each depends on the seed and the fit's name, never on its place."""
+def keys_of(seed: int, names: Sequence[str]) -> np.ndarray:
+    """(names, 2) uint32, the data of random keys: each depends on the seed and the fit's name, never on its place."""
     digests = [int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") for name in names]
-    return _fold(jax.random.key(seed), np.array(digests, np.uint32))
+    padded = np.zeros(1 << (len(names) - 1).bit_length(), np.uint32)  # few lengths, for each compiles a program
+    padded[: len(names)] = digests
+    return np.asarray(_folded(np.uint32(seed), padded))[: len(names)]
 
 
 def key_of(seed: int, name: str) -> jax.Array:
     """The key of one fit."""
-    return keys_of(seed, [name])[0]
+    return jax.random.wrap_key_data(jnp.asarray(keys_of(seed, [name])[0]))
 
 
-_fold = jax.jit(jax.vmap(jax.random.fold_in, in_axes=(None, 0)))
+@jax.jit
+def _folded(seed: jax.Array, digests: jax.Array) -> jax.Array:
+    return jax.random.key_data(jax.vmap(jax.random.fold_in, in_axes=(None, 0))(jax.random.key(seed), digests))
 
 
 def lanes_at_once(rows: int, chains: bool) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import xarray as xr
 
 from jaxscale.engine.shard import HEALTH, Recipe, schema
 from jaxscale.engine.store import Folder, Store, write_whole
-from jaxscale.errors import ConfigError, DataError, Problem
+from jaxscale.errors import ConfigError, DataError, JaxscaleError, Problem
 from jaxscale.forecast import COLUMNS, forecast, inputs_at, point_forecast
 from jaxscale.noise import get_noise
 from jaxscale.result import law_of, user_source
@@ -107,19 +107,23 @@ class Fits:
         for name, row in self._rows(self._draw_columns()):
             found[name] = self._predict_one(inputs, row, count)
         tables = [found[name].assign(fit=name) for name in self.ids]
-        return pd.concat(tables, ignore_index=True).reindex(columns=["fit", *COLUMNS])
+        blank = pd.DataFrame(columns=["fit", *COLUMNS])
+        return pd.DataFrame(pd.concat(tables, ignore_index=True)[["fit", *COLUMNS]]) if tables else blank
 
     def draws(self, fit: str) -> dict[str, np.ndarray]:
         """The draws that were kept of one fit, parameter -> (draws,).
 
         Raises:
             ValueError: the fit has none to show; the text is its status.
+            ConfigError: no fit has that name, or no draws were kept.
         """
         if fit not in self.ids:
             raise ConfigError(f"no fit is called {fit!r}")
-        for name, row in self._rows(self._draw_columns()):
-            if name == fit and row["ok"] and row[f"draws.{self.recipe.model.params[0]}"] is not None:
-                return {p: np.asarray(row[f"draws.{p}"]) for p in self.recipe.model.params}
+        params = self.recipe.model.params
+        columns = self._draw_columns()
+        for name, row in self._rows(columns if self.recipe.method != "point" else []):
+            if name == fit and row["ok"] and self.recipe.method != "point":
+                return {p: np.asarray(row[f"draws.{p}"]) for p in params}
         raise ValueError(f"{fit}: no draws to show. {self.status().status[fit]}")
 
     @cached_property
@@ -149,7 +153,7 @@ class Fits:
         folder = Folder(path)
         if not isinstance(self.store, Folder) or self.store.path != folder.path:
             for key in self.shards:
-                folder.put(key, _bytes(self.store.read(key)))
+                folder.put(key, self.store.payload(key))
         self.write_manifest(path)
         for name, table in (("status", self.health().reset_index()), ("summary", self.summary())):
             write_whole(Path(path) / f"{name}.parquet", _bytes(pa.Table.from_pandas(table, preserve_index=False)))
@@ -159,7 +163,9 @@ class Fits:
         recipe = self.recipe
         manifest = {
             "format": FORMAT, "law": recipe.law.name, "law_source": user_source(recipe.law),
-            "noise": f"{recipe.noise.name}/{recipe.noise.on}", "method": recipe.method, "seed": recipe.seed,
+            "noise": f"{recipe.noise.name}/{recipe.noise.on}",
+            "noise_options": {k: v for k, v in asdict(recipe.noise).items() if k != "on"},
+            "method": recipe.method, "seed": recipe.seed,
             "draws": recipe.draws, "keep": recipe.keep, "identity": json.loads(recipe.identity),
             "shards": list(self.shards), "ids": list(self.ids),
         }  # fmt: skip
@@ -210,20 +216,19 @@ def load_fits(path: str | os.PathLike[str]) -> Fits:
     try:
         saved = json.loads(file.read_text())
         law = law_of(saved)
-    except (OSError, KeyError, ValueError) as error:
+        noise = get_noise(saved["noise"], law.response)
+        noise = type(noise)(noise.on, **saved["noise_options"])
+        recipe = Recipe(law, noise, saved["method"], saved["seed"], saved["draws"], saved["keep"])
+        shards, ids = list(saved["shards"]), list(saved["ids"])
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, JaxscaleError) as error:
         problem = Problem(
-            "no batch of fits",
-            got=f"{type(error).__name__} on {MANIFEST}",
-            fix="give the folder of `jaxscale batch -o`",
+            "no batch of fits", got=f"{type(error).__name__} on {MANIFEST}", fix="give what `jaxscale batch -o` wrote"
         )
         raise DataError(str(path), [problem]) from None
-    noise = get_noise(saved["noise"], law.response)
-    recipe = Recipe(law, noise, saved["method"], saved["seed"], saved["draws"], saved["keep"])
     store = Folder(path)
-    standing = tuple(key for key in saved["shards"] if store.has(key))
-    fits = Fits(recipe, (), standing, store)
-    there = set(fits._read(["fit"])["fit"].to_pylist()) if standing else set()
-    return Fits(recipe, tuple(i for i in saved["ids"] if i in there), standing, store)
+    standing = tuple(key for key in shards if store.has(key))
+    there = set(Fits(recipe, (), standing, store)._read(["fit"])["fit"].to_pylist())
+    return Fits(recipe, tuple(i for i in ids if i in there), standing, store)
 
 
 def _value(cell: pa.Scalar) -> Any:

@@ -319,4 +319,5 @@ def _from_file(path: Path) -> Law:
     made = [found for name, found in _LAWS.items() if before.get(name) is not found]
     if len(made) != 1:
         raise LawError(f"{path} defines {len(made)} laws ({', '.join(m.name for m in made)}); expected one")
+    _ = made[0].source_hash  # of the text that was run, should the file change later
     return made[0]

@@ -11,5 +11,7 @@ SUMMARY = (*MOMENTS, "r_hat", "ess_bulk", "ess_tail")
 
 def moments(draws: np.ndarray) -> dict[str, np.ndarray]:
     """Mean, standard deviation and quantiles over the first axis; each of the other axes' shape."""
-    found = {"mean": draws.mean(axis=0), "sd": draws.std(axis=0, ddof=1)}
-    return found | dict(zip(QUANTILES, np.quantile(draws, list(QUANTILES.values()), axis=0), strict=True))
+    rows = np.ascontiguousarray(np.moveaxis(draws, 0, -1))  # one order of adding, however many there are
+    first = rows[..., :1]  # subtracted, so that a fixed parameter comes out as it went in
+    found = {"mean": first[..., 0] + (rows - first).mean(axis=-1), "sd": rows.std(axis=-1, ddof=1)}
+    return found | dict(zip(QUANTILES, np.quantile(rows, list(QUANTILES.values()), axis=-1), strict=True))

@@ -22,10 +22,6 @@ def run_local(shards: Sequence[Shard], workers: int | None = None) -> Iterator[t
     """Compute shards, `workers` at a time; by default one a core, or two an accelerator. Yields each as it finishes."""
     devices = jax.local_devices()
     count = max(1, min(workers or _default_workers(), len(shards)))
-    if count == 1:
-        for shard in shards:
-            yield shard, compute(shard)
-        return
     free: SimpleQueue[Any] = SimpleQueue()
     for i in range(count):
         free.put(devices[i % len(devices)])

@@ -31,6 +31,10 @@ class Store(Protocol):
         """Keep a finished shard."""
         ...
 
+    def payload(self, key: str) -> bytes:
+        """A shard as it was put."""
+        ...
+
     def read(self, key: str, columns: list[str] | None = None) -> pa.Table:
         """Some columns of a shard."""
         ...
@@ -49,6 +53,10 @@ class Memory:
     def put(self, key: str, payload: bytes) -> None:
         """Keep a finished shard."""
         self._shards[key] = payload
+
+    def payload(self, key: str) -> bytes:
+        """A shard as it was put."""
+        return self._shards[key]
 
     def read(self, key: str, columns: list[str] | None = None) -> pa.Table:
         """Some columns of a shard."""
@@ -79,18 +87,25 @@ class Folder:
         write_whole(file, payload)
         self._sound[key] = file
 
+    def payload(self, key: str) -> bytes:
+        """A shard as it was put; errors as of `read`."""
+        return self._file(key).read_bytes()
+
     def read(self, key: str, columns: list[str] | None = None) -> pa.Table:
         """Some columns of a shard.
 
         Raises:
             DataError: the shard is not there, or not what was written.
         """
+        return pq.read_table(self._file(key), columns=columns)
+
+    def _file(self, key: str) -> Path:
         if not self.has(key):
             problem = Problem(
                 f"shard {key} is missing or harmed", fix="run the same `jaxscale batch` again: it computes that alone"
             )
             raise DataError(str(self.path), [problem])
-        return pq.read_table(self._sound[key], columns=columns)
+        return self._sound[key]
 
 
 def checksum(payload: bytes) -> str:

@@ -53,7 +53,7 @@ class _Job:
 
     run: Programs
     lanes: Lane
-    keys: jax.Array
+    keys: np.ndarray
     found: Posteriors
     draws: int
 
@@ -65,7 +65,7 @@ class _Job:
 def sample(
     model: Model,
     lanes: Sequence[Lane],
-    keys: jax.Array,
+    keys: np.ndarray,
     *,
     method: str = "auto",
     draws: int = 4000,
@@ -76,7 +76,7 @@ def sample(
     Args:
         model: law and noise.
         lanes: one a fit, all padded to the same rows.
-        keys: (lanes,) random keys.
+        keys: (lanes, 2) data of random keys.
         method: "auto" is the cascade; "importance", "hmc" and "nuts" force one stage.
         draws: to keep of each fit, over all chains; rounded up to whole blocks of HMC.
         say: hears the name of each stage as it begins.
@@ -101,7 +101,7 @@ def sample(
     return job.found
 
 
-def points(model: Model, lanes: Sequence[Lane], keys: jax.Array) -> Point:
+def points(model: Model, lanes: Sequence[Lane], keys: np.ndarray) -> Point:
     """Point fits of several lanes of one shape; every array has a leading lane axis."""
     run, packed = programs(model), stack(lanes)
     found = []
@@ -149,7 +149,7 @@ def _stages(model: Model, method: str) -> list[tuple[str, Callable[[_Job, np.nda
 
 
 def _importance(job: _Job, places: np.ndarray) -> None:
-    job.found.weigh(places, "importance", take(job.found.proposal, places), _seeds(job, places))
+    job.found.weigh(places, "importance", take(job.found.proposal, places), job.keys[places])
 
 
 def _many(job: _Job, places: np.ndarray) -> None:
@@ -164,7 +164,7 @@ def _weigh_more(job: _Job, places: np.ndarray, method: str, program: Callable[..
     for some, padded in chunks(job.lanes, places):
         proposal = take(job.found.proposal, padded)
         more = program(take(job.lanes, padded), proposal.centre, proposal.factor, job.keys_at(padded, salt))
-        job.found.weigh(some, method, _real(more, len(some)), _seeds(job, some))
+        job.found.weigh(some, method, _real(more, len(some)), job.keys[some])
 
 
 def _short(job: _Job, places: np.ndarray) -> None:
@@ -188,7 +188,7 @@ def _nuts(job: _Job, places: np.ndarray) -> None:
     each = LONGER * job.draws // nuts.CHAINS
     for place in places:
         lane, proposal = jax.tree.map(jnp.asarray, take((job.lanes, job.found.proposal), place))
-        key = job.keys[place]
+        key = jax.random.wrap_key_data(jnp.asarray(job.keys[place]))
         start = resample(proposal, jax.random.fold_in(key, 5), nuts.CHAINS)
         found = nuts.run_nuts(
             job.run.model, lane, proposal.centre, proposal.factor, start, jax.random.fold_in(key, 6), each
@@ -208,7 +208,7 @@ def _chains(
     state = job.run.begin(centre, factor, start)
     kept = []
     for i in range(schedule.warm_up + count):
-        keys_now = job.run.split(keys, i)
+        keys_now = job.run.fold(keys, i)
         adapt = np.asarray(i < schedule.warm_up)
         state, block = job.run.block(lanes, centre, factor, state, keys_now, *shared, adapt)
         if i >= schedule.warm_up:
@@ -225,10 +225,6 @@ def _whitened_by_draws(u: np.ndarray, proposal: Proposal) -> tuple[np.ndarray, n
             centres[i], factors[i] = draws.mean(axis=0), np.linalg.cholesky(covariance)
     each = u.shape[1] // hmc.CHAINS
     return centres, factors, u[:, each - 1 :: each]
-
-
-def _seeds(job: _Job, places: np.ndarray) -> np.ndarray:
-    return np.asarray(jax.random.key_data(job.keys[places]))
 
 
 def _real(tree: Any, count: int) -> Any:

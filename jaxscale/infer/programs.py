@@ -28,7 +28,8 @@ class Programs:
     def __init__(self, model: Model):
         part = functools.partial
         self.model = model
-        self.split = _Program(jax.random.fold_in, shared=1)
+        self.split = _Program(lambda key, salt: jax.random.fold_in(jax.random.wrap_key_data(key), salt), shared=1)
+        self.fold = _Program(jax.random.fold_in, shared=1)
         self.point = _Program(part(find_point, model))
         self.finish = _Program(part(finish_point, model))
         self.importance = _Program(part(importance.importance, model))
