@@ -16,7 +16,7 @@ import xarray as xr
 
 from jaxscale.errors import DataError, Problem
 from jaxscale.forecast import COLUMNS, curves, forecast, inputs_at, point_forecast
-from jaxscale.law import Law, get_law
+from jaxscale.law import Law, get_law, list_laws
 from jaxscale.model import Model
 from jaxscale.noise import Noise, get_noise
 from jaxscale.runtime import at_the_door
@@ -190,6 +190,9 @@ def law_of(saved: Mapping[str, Any]) -> Law:
     """The registered law, or the user's own from the source that the fit carries."""
     if not saved["law_source"]:
         return get_law(saved["law"])
+    for law in list_laws():  # in the session that has read the user's file, a second copy would be another law
+        if law.name == saved["law"] and user_source(law) == saved["law_source"]:
+            return law
     folder = Path(tempfile.mkdtemp(prefix="jaxscale_law_"))
     file = folder / f"{saved['law']}.py"
     file.write_text(saved["law_source"])

@@ -72,7 +72,7 @@ class Folder:
 
     def has(self, key: str) -> bool:
         """Whether a shard stands, unharmed. One that is harmed is set aside as `.harmed`, to be computed again."""
-        if key in self._sound:
+        if key in self._sound and self._sound[key].is_file():
             return True
         for file in sorted((self.path / "shards").glob(f"{key}.*.parquet")):
             if checksum(file.read_bytes()) == file.name.split(".")[1]:
