@@ -24,7 +24,9 @@ from jaxscale.terminal.answers import backtest_text
 from jaxscale.terminal.console import jsonable, table
 from jaxscale.terminal.options import settings
 
-COMMANDS = ["laws", "doctor", "fit", "batch", "predict", "backtest", "plan", "report", "simulate", "datasets", "cite", "demo"]
+COMMANDS = [
+    "laws", "doctor", "fit", "batch", "predict", "backtest", "plan", "report", "simulate", "datasets", "cite", "demo"
+]  # fmt: skip
 QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
 HEAD = "params,tokens,loss\n"
 BAD_TABLES = {

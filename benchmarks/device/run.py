@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxscale as js
-from jaxscale.batch import key_of, lane_of, rows_for, stack, table_of
-from jaxscale.infer import cascade
+from jaxscale.batch import keys_of, lane_of, rows_for, stack, table_of
+from jaxscale.infer.programs import programs
 from jaxscale.model import Model
 from jaxscale.noise import get_noise
 from jaxscale.runtime import at_the_door
@@ -40,7 +40,7 @@ def simulated(count: int, rows: int = 60) -> list[js.Runs]:
 def on(device: Any, table: js.Runs) -> dict:
     """Point, posterior and log density of one table on one device."""
     with jax.default_device(device):
-        cascade.programs.cache_clear()
+        programs.cache_clear()
         huber, fit = js.fit(table, noise="huber"), js.fit(table, draws=16000)
         u, lane = jnp.asarray(flat(fit)), tree(table)
         model = Model(fit.law, fit.noise)
@@ -101,7 +101,7 @@ def throughput() -> None:
     for device in dict.fromkeys((jax.devices("cpu")[0], jax.devices()[0])):
         for count in LANES:
             with jax.default_device(device):
-                cascade.programs.cache_clear()
+                programs.cache_clear()
                 row = stages(model, lanes[:count], count)
             cells = " | ".join(f"{1e3 * t / count:.3g}" for t in row)
             rate = count * 8 * 50 * 3 / row[-1]
@@ -110,14 +110,14 @@ def throughput() -> None:
 
 def stages(model: Model, lanes: list, count: int) -> list[float]:
     """Seconds of the three programs at one number of lanes."""
-    run = cascade.programs(model)
-    packed = jax.device_put(stack(lanes, count))
-    keys = jnp.stack([key_of(0, str(i)) for i in range(count)])
-    point, a = timed(run["point"], packed, keys)
-    proposal, b = timed(run["importance"], packed, point, keys)
-    state = run["chains"](packed, proposal.centre, proposal.factor, proposal, keys)
-    arguments = (jnp.asarray(3), jnp.asarray(0.75), jnp.asarray(True))
-    _, c = timed(run["block"], packed, proposal.centre, proposal.factor, state, keys, *arguments)
+    run = programs(model)
+    packed = jax.device_put(stack(lanes))
+    keys = run.split(keys_of(0, [str(i) for i in range(count)]), 0)
+    point, a = timed(run.point, packed, keys)
+    proposal, b = timed(run.importance, packed, point, keys)
+    state = run.begin(proposal.centre, proposal.factor, run.resample(proposal, keys))
+    arguments = (np.asarray(3), np.asarray(0.75), np.asarray(True))
+    _, c = timed(run.block, packed, proposal.centre, proposal.factor, state, keys, *arguments)
     return [a, b, c]
 
 
