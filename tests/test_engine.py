@@ -329,6 +329,7 @@ def cluster():
     ray.shutdown()
 
 
+@pytest.mark.slow
 def test_ray_gives_the_same_bytes(made, cluster, tmp_path):
     bad = {"no column": made["table 0"].table.drop(columns="loss")}
     some = bad | {name: made[name] for name in list(made)[:5]}
@@ -338,6 +339,7 @@ def test_ray_gives_the_same_bytes(made, cluster, tmp_path):
     assert contents(tmp_path / "ray") == contents(tmp_path / "local")
 
 
+@pytest.mark.slow
 def test_ray_with_a_users_law_and_priors(made, cluster, tmp_path):
     options = {"law": users_law(tmp_path, "travelled"), "method": "importance", "shard_size": 3}
     options["priors"] = {"a": dist.LogNormal(-1.0, 0.5), "Linf": 1.8}
