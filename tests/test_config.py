@@ -8,7 +8,7 @@ from pathlib import Path
 import numpyro.distributions as dist
 import pytest
 
-from jaxscale.config import FitFile, PlanFile, settle
+from jaxscale.config import BatchFile, FitFile, PlanFile, settle
 from jaxscale.errors import ConfigError
 from jaxscale.law import get_law
 
@@ -29,7 +29,12 @@ def test_examples_of_fits_are_valid(name):
 
 
 def test_every_example_is_tested():
-    assert {p.stem for p in CONFIGS.glob("*.yaml")} == {"quickstart", "chinchilla_replication", "plan"}
+    assert {p.stem for p in CONFIGS.glob("*.yaml")} == {"quickstart", "chinchilla_replication", "plan", "batch"}
+
+
+def test_the_example_of_a_batch_is_valid():
+    settled = settle(BatchFile, CONFIGS / "batch.yaml", {})
+    assert get_law(settled.law).name
 
 
 def uncommented(text: str) -> str:
