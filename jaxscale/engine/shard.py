@@ -10,7 +10,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -77,10 +77,16 @@ class Recipe:
             "format": FORMAT, "law": self.law.name, "law_source": self.law.source_hash, "priors": priors,
             "noise": [self.noise.name, asdict(self.noise)], "method": self.method, "seed": self.seed,
             "draws": self.draws, "keep": self.keep, "jaxscale": __version__,
-            "versions": {p: version(p) for p in ("jax", "jaxlib", "numpyro", "numpy")},
+            "versions": _versions(),
             "device": jax.devices()[0].device_kind,
         }  # fmt: skip
         return json.dumps(parts, sort_keys=True)
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Of the packages that a result's digits depend on; looking them up costs more than a point fit."""
+    return {p: version(p) for p in ("jax", "jaxlib", "numpyro", "numpy")}
 
 
 @dataclass(frozen=True)
