@@ -2,10 +2,10 @@
 
 A lane is a dict of arrays, and the engine's functions are written for one lane and mapped over many:
 
-    x        {symbol: (rows,)}  logarithms of the inputs
+    x        {symbol: (rows,)}  logarithms of the inputs; raw inputs as they are, vectors (rows, length)
     y        (rows,)            the response on the scale of its noise (counts: successes)
     w        (rows,)            weight of each row; 0 pads, a bootstrap repeats
-    centre   {symbol: ()}       logarithm of the inputs' geometric means
+    centre   {symbol: ()}       logarithm of the inputs' geometric means; 0 for raw inputs
     scale    ()                 the response's scale
     trials   (rows,)            of counts only
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -38,7 +38,8 @@ class Table:
     """One table as a law sees it: inputs and response in the law's units, not padded.
 
     Attributes:
-        x: symbol -> (n,) inputs.
+        x: symbol -> (n,) inputs, of a vector (n, length).
+        axes: symbol -> "log" or "raw"; "log" where it is not said.
         y: (n,) response in its own unit.
         trials: (n,) or None.
         scale: what priors on amounts are relative to.
@@ -50,9 +51,15 @@ class Table:
     trials: np.ndarray | None
     scale: float
     notes: tuple[str, ...]
+    axes: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.y)
+
+    @property
+    def logs(self) -> dict[str, np.ndarray]:
+        """Logarithms of the inputs that are carried by them."""
+        return {s: np.log(v) for s, v in self.x.items() if self.axes.get(s, "log") == "log"}
 
     @property
     def digest(self) -> bytes:
@@ -65,7 +72,8 @@ class Table:
     def take(self, rows: np.ndarray) -> Table:
         """Some of the rows, with the same scale."""
         trials = None if self.trials is None else self.trials[rows]
-        return Table({k: v[rows] for k, v in self.x.items()}, self.y[rows], trials, self.scale, self.notes)
+        x = {k: v[rows] for k, v in self.x.items()}
+        return replace(self, x=x, y=self.y[rows], trials=trials)
 
 
 def table_of(runs: Runs, law: Law) -> Table:
@@ -92,9 +100,8 @@ def _table(values: Mapping[str, np.ndarray], law: Law, rows: np.ndarray, notes: 
     response = law.response
     y, trials = values[response.column][rows], values.get("trials")
     scale = response.scale if response.scale is not None else float(np.median(np.abs(y))) or 1.0
-    return Table(
-        {s: values[s][rows] for s in law.inputs}, y, None if trials is None else trials[rows], scale, tuple(notes)
-    )
+    x, axes = {s: values[s][rows] for s in law.inputs}, {s: v.axis for s, v in law.inputs.items()}
+    return Table(x, y, None if trials is None else trials[rows], scale, tuple(notes), axes)
 
 
 def lane_of(table: Table, noise: Noise, rows: int, weights: np.ndarray | None = None) -> Lane:
@@ -102,13 +109,14 @@ def lane_of(table: Table, noise: Noise, rows: int, weights: np.ndarray | None = 
     n = len(table)
     fill = np.concatenate([np.arange(n), np.zeros(rows - n, dtype=int)])
     w = np.where(np.arange(rows) < n, 1.0 if weights is None else np.resize(weights, rows), 0.0)
-    log_x = {s: np.log(v)[fill] for s, v in table.x.items()}
+    logs = table.logs
+    x = {**table.x, **logs}
     on_log = noise.on == "log" and table.trials is None
     lane: Lane = {
-        "x": log_x,
+        "x": {s: x[s][fill] for s in table.x},
         "y": (np.log(table.y) if on_log else table.y)[fill],
         "w": w,
-        "centre": {s: np.asarray(np.log(v).mean()) for s, v in table.x.items()},
+        "centre": {s: np.asarray(x[s].mean() if s in logs else 0.0) for s in table.x},
         "scale": np.asarray(table.scale, dtype=np.float64),
     }
     if table.trials is not None:

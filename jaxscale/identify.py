@@ -7,6 +7,7 @@ import numpy as np
 from jaxscale.batch import Table
 from jaxscale.law import Law
 from jaxscale.status import Status
+from jaxscale.variables import training_compute
 from jaxscale.words import human, plain
 
 LEAST_SPREAD = 0.05  # of the logarithm of an input: less is one level
@@ -17,10 +18,9 @@ LEAST_OFF_LINE = 0.1  # sd of one log input about the others' best line: less is
 def refusal(table: Table, law: Law) -> Status | None:
     """A status that says why no posterior can be had from this design and which run would mend it."""
     n, p = len(table), len(law.free)
-    logs = {s: np.log(v) for s, v in table.x.items()}
+    logs = table.logs
     if n <= p:
-        symbol = list(logs)[-1]
-        off = {symbol: float(np.median(logs[symbol])) + np.log(8)}
+        off = {s: float(np.median(v)) + np.log(8) for s, v in list(logs.items())[-1:]}
         return Status(
             False, "too_few_runs",
             f"Too few runs: {n} for the {p} parameters of {law.name}, so the prior alone would answer.",
@@ -29,13 +29,22 @@ def refusal(table: Table, law: Law) -> Status | None:
         )  # fmt: skip
     for symbol, values in logs.items():
         if np.ptp(values) < LEAST_SPREAD:
-            column, at = law.inputs[symbol].column, np.exp(values.mean())
+            column, at = law.inputs[symbol].column, np.exp(values.mean()) * law.inputs[symbol].per
             return Status(
                 False, "cannot_be_identified",
                 f"Cannot be identified: every run has {column} ({symbol}) = {human(at)}, so how {law.response.column} "
                 f"depends on {symbol} was not seen.",
                 f"Add runs at two other values, such as {_run(law, logs, {symbol: values.mean() + np.log(4)})} "
                 f"and {_run(law, logs, {symbol: values.mean() + np.log(16)})}.",
+            )  # fmt: skip
+    for symbol in table.x.keys() - logs.keys():
+        if table.x[symbol].ndim == 1 and np.ptp(table.x[symbol]) == 0.0:
+            column, at = law.inputs[symbol].column, human(table.x[symbol][0])
+            return Status(
+                False, "cannot_be_identified",
+                f"Cannot be identified: every run has {column} ({symbol}) = {at}, so how {law.response.column} "
+                f"depends on {symbol} was not seen.",
+                f"Add runs at two other values of {column}.",
             )  # fmt: skip
     return _collinear(logs, law)
 
@@ -72,7 +81,8 @@ def _listed(law: Law) -> str:
 
 def _run(law: Law, logs: dict[str, np.ndarray], change: dict[str, float]) -> str:
     at = {s: float(np.median(v)) for s, v in logs.items()} | change
-    values = {s: np.exp(v) for s, v in at.items()}
+    values = {s: np.exp(v) * law.inputs[s].per for s, v in at.items()}
     text = ", ".join(f"{s} = {human(v)}" for s, v in values.items())
-    cost = f" ({plain(6 * values['N'] * values['D'], digits=2)} FLOP)" if {"N", "D"} <= set(values) else ""
-    return f"a run at {text}{cost}"
+    columns = {law.inputs[s].column for s in values}
+    cost = training_compute({law.inputs[s].column: v for s, v in values.items()}) if "flops" not in columns else None
+    return f"a run at {text}" + ("" if cost is None else f" ({plain(cost, digits=2)} FLOP)")

@@ -1,4 +1,4 @@
-"""What a law is: a plain JAX function with inputs, a response, priors and a source; and the registry.
+"""What a law is: a plain JAX function with inputs, a response, priors and a source.
 
     @law(inputs={"N": PARAMS}, response=LOSS, priors={"E": floor(), ...}, source=Paper(...))
     def my_law(N, *, E, ...):
@@ -11,16 +11,11 @@ Positional arguments are inputs, keyword-only ones are parameters. See docs/add_
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
-import importlib
-import importlib.util
 import inspect
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +24,10 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxscale.errors import LawError
+from jaxscale.implicit import decreasing_root
 from jaxscale.positive import log
 from jaxscale.priors import Prior, as_prior, between, exponent, floor, positive, relative, share, term
+from jaxscale.registry import family, get_law, is_registered, list_laws, register
 from jaxscale.runtime import float64
 from jaxscale.variables import (
     COMPUTE,
@@ -50,8 +47,9 @@ from jaxscale.variables import (
 
 __all__ = [  # the words a law file is written with
     "COMPUTE", "EXAMPLES", "FLOPS", "LOSS", "PARAMS", "SAMPLES", "SCORE", "SOLVED", "STREAMS", "TOKENS",
-    "TOKENS_PER_PARAM", "Law", "Ours", "Paper", "Preset", "Response", "Variable", "between", "exponent", "floor",
-    "get_law", "law", "list_laws", "log", "positive", "preset", "relative", "share", "term",
+    "TOKENS_PER_PARAM", "Law", "Ours", "Paper", "Preset", "Response", "Variable", "between", "decreasing_root",
+    "exponent", "family", "floor", "get_law", "law", "list_laws", "log", "positive", "preset", "relative", "share",
+    "term",
 ]  # fmt: skip
 
 
@@ -104,6 +102,9 @@ class Law:
         source: a Paper, or Ours.
         published: name -> Preset.
         decides: what can be chosen with it ("N, D"), empty where there is nothing to choose.
+        box: symbol -> smallest and largest value, in the law's unit, outside which the formula means nothing.
+        after: name of the law whose response is an input of this one (loss, then score); see `jaxscale.chain`.
+        fixed_units: the paper's constants hold in its own units only, so the curve changes with them.
         formula: the first line of the docstring.
     """
 
@@ -120,6 +121,9 @@ class Law:
     topic: str
     formula: str
     params: tuple[str, ...]
+    box: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    after: str = ""
+    fixed_units: bool = False
     file: str = field(default="", repr=False)
 
     @cached_property
@@ -158,8 +162,16 @@ class Law:
         return tuple(done)
 
     def by_column(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Inputs by symbol -> by canonical column."""
-        return {v.column: inputs[s] for s, v in self.inputs.items()}
+        """Inputs by symbol, in the law's units -> by column, in canonical units; vectors are spread over theirs."""
+        out: dict[str, Any] = {}
+        for symbol, v in self.inputs.items():
+            values = inputs[symbol] * v.per if v.per != 1.0 else inputs[symbol]
+            out |= {c: values[..., j] for j, c in enumerate(v.columns)} if v.length else {v.column: values}
+        return out
+
+    def from_columns(self, known: Mapping[str, Any]) -> dict[str, Any]:
+        """Numbers by canonical column -> inputs by symbol, in the law's units."""
+        return {s: known[v.column] / v.per if v.per != 1.0 else known[v.column] for s, v in self.inputs.items()}
 
     @cached_property
     def source_hash(self) -> str:
@@ -191,11 +203,9 @@ def _double(value: Any) -> Any:
 def _unpickled(name: str, file: str, priors: Mapping[str, Prior | float]) -> Law:
     """A registered law, or in a new process that of the user's file; with the priors it had."""
     ours = Path(__file__).parent in Path(file).parents
-    found = get_law(name) if ours or name in _LAWS else get_law(file)
+    found = get_law(name) if ours or is_registered(name) else get_law(file)
+    found = found if found.name == name else get_law(name)  # of a family the file gives the usual size
     return dataclasses.replace(found, priors=priors)
-
-
-_LAWS: dict[str, Law] = {}
 
 
 def law(
@@ -209,11 +219,16 @@ def law(
     decides: str = "",
     aliases: Sequence[str] = (),
     topic: str = "training",
+    box: Mapping[str, tuple[float, float]] | None = None,
+    after: str = "",
+    fixed_units: bool = False,
+    name: str | None = None,
 ) -> Callable[[Callable[..., Any]], Law]:
     """Make a law of a formula and register it under the function's name. See `Law` for the arguments."""
+    given = name
 
-    def register(mean: Callable[..., Any]) -> Law:
-        name = mean.__name__
+    def make(mean: Callable[..., Any]) -> Law:
+        name = given or mean.__name__
         params = _check_signature(mean, inputs, priors)
         presets = {k: v if isinstance(v, Preset) else Preset(v) for k, v in (published or {}).items()}
         for key, values in presets.items():
@@ -221,6 +236,8 @@ def law(
                 raise LawError(f"law {name!r}: preset {key!r} sets {sorted(stray)}, which it does not have")
         if stray := set(linear) - set(params):
             raise LawError(f"law {name!r}: linear names {sorted(stray)}, which it does not have")
+        if stray := set(box or ()) - set(inputs):
+            raise LawError(f"law {name!r}: its box names {sorted(stray)}, which are no inputs")
         formula = (inspect.getdoc(mean) or "").strip().split("\n", 1)[0]
         if not formula:
             raise LawError(f"law {name!r} needs a docstring whose first line is its formula")
@@ -238,22 +255,26 @@ def law(
             topic=topic,
             formula=formula,
             params=params,
+            box=dict(box or {}),
+            after=after,
+            fixed_units=fixed_units,
             file=inspect.getsourcefile(mean) or "",
         )
-        known = _LAWS.get(name)
-        if known is not None and known.file != made.file:
-            raise LawError(f"two laws are called {name!r}: {known.file} and {made.file}")
         assert made.order  # raises where priors need each other
-        _LAWS[name] = made
-        return made
+        return register(made)
 
-    return register
+    return make
 
 
 def _check_signature(mean: Callable[..., Any], inputs: Mapping[str, Any], priors: Mapping[str, Any]) -> tuple[str, ...]:
     signature = inspect.signature(mean).parameters.values()
-    positional = [p.name for p in signature if p.kind is not p.KEYWORD_ONLY]
+    kinds = {p.kind for p in signature}
+    positional = [p.name for p in signature if p.kind is p.POSITIONAL_OR_KEYWORD]
     params = tuple(p.name for p in signature if p.kind is p.KEYWORD_ONLY)
+    if inspect.Parameter.VAR_KEYWORD in kinds:  # **t takes the rest, as *r does of the inputs: a family of laws
+        params = (*params, *(p for p in priors if p not in params))
+    if inspect.Parameter.VAR_POSITIONAL in kinds:
+        positional += list(inputs)[len(positional) :]
     if positional != list(inputs):
         raise LawError(f"law {mean.__name__!r}: positional arguments {positional} are not its inputs {list(inputs)}")
     if set(params) != set(priors):
@@ -262,62 +283,3 @@ def _check_signature(mean: Callable[..., Any], inputs: Mapping[str, Any], priors
             f"{list(priors)}"
         )
     return params
-
-
-_searched: list[str] = []
-
-
-def _registry() -> dict[str, Law]:
-    """Every law of the package and of installed plug-ins (entry-point group `jaxscale.laws`)."""
-    if not _searched:
-        _searched.append("laws")
-        package = importlib.import_module("jaxscale.laws")
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"jaxscale.laws.{module.name}")
-        for plugin in entry_points(group="jaxscale.laws"):
-            plugin.load()
-    return _LAWS
-
-
-def list_laws() -> list[Law]:
-    """All registered laws, by name."""
-    return [found for _, found in sorted(_registry().items())]
-
-
-def get_law(law: str | Law) -> Law:
-    """A law by name, alias or path of a Python file that defines one; a Law passes through.
-
-    Raises:
-        LawError: nothing has that name (with near misses), or the file defines no law or several.
-    """
-    if isinstance(law, Law):
-        return law
-    if str(law).endswith(".py"):
-        return _from_file(Path(law))
-    laws = _registry()
-    by_name = laws | {alias: found for found in laws.values() for alias in found.aliases}
-    if law in by_name:
-        return by_name[law]
-    near = difflib.get_close_matches(str(law), by_name, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else "`jaxscale laws` lists them."
-    raise LawError(f"no law is called {law!r}; {hint}")
-
-
-def _from_file(path: Path) -> Law:
-    if not path.is_file():
-        raise LawError(f"there is no file {path}; --law takes a law's name or a Python file that defines one")
-    before = dict(_registry())
-    spec = importlib.util.spec_from_file_location(f"jaxscale_user_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    try:
-        spec.loader.exec_module(importlib.util.module_from_spec(spec))
-    except LawError:
-        raise
-    except Exception as error:
-        raise LawError(f"{path} does not run: {type(error).__name__}: {error}") from error
-    made = [found for name, found in _LAWS.items() if before.get(name) is not found]
-    if len(made) != 1:
-        raise LawError(f"{path} defines {len(made)} laws ({', '.join(m.name for m in made)}); expected one")
-    _ = made[0].source_hash  # of the text that was run, should the file change later
-    return made[0]

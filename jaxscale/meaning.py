@@ -38,6 +38,8 @@ def meaning_problems(
         rows: line or position of each.
         declared: whether the user declared a unit.
     """
+    if isinstance(quantity, Variable) and quantity.axis == "raw":
+        return []
     if isinstance(quantity, Variable):
         wrong, expected, rule = values <= 0, "a number above 0", "<= 0"
     elif quantity.support == "positive":

@@ -158,8 +158,8 @@ class Model:
         )
 
     def mean(self, params: Mapping[str, Any], x: Mapping[str, Any]) -> jax.Array:
-        """The law at log inputs x."""
-        inputs = (Positive(x[symbol]) for symbol in self.law.inputs)
+        """The law at inputs x, which are logarithms but for raw ones."""
+        inputs = (Positive(x[s]) if v.axis == "log" else x[s] for s, v in self.law.inputs.items())
         values = {p: Positive(jnp.log(params[p])) if p in self._factors else params[p] for p in self.law.params}
         return jnp.asarray(self.law.mean(*inputs, **values))
 

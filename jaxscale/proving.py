@@ -21,11 +21,11 @@ CENTRES = {
     "params": 1e9, "tokens": 2e10, "flops": 6e20, "tokens_per_param": 20.0,
     "examples": 1e5, "streams": 4.0, "samples": 100.0, "compute": 3000.0,
 }  # fmt: skip
-COUNTED = ("streams", "samples")  # nothing lies below one, and there is no other unit
 DRAWS, POINTS = 256, 32
 REACH = float(np.log(1e3))  # of the extreme inputs, about the centre
 TINY = 1e-290  # below it float64 has fewer digits
 RUNS, SPAN = 60, 3.5  # of the table that is fitted: rows, decades of each input
+RUNS_A_PARAMETER = 8  # at least
 
 
 class Fault(Exception):
@@ -39,19 +39,54 @@ class Bench:
         self.law, self.seed = law, seed
         self.model = Model(law, get_noise(None, law.response))
         self.scale = law.response.scale or 1.0
-        self.centre = {s: np.log(CENTRES.get(v.column, 1.0)) for s, v in law.inputs.items()}
+        self.centre = {s: self._centre(s) for s in law.inputs}
         self.lane: dict[str, Any] = {"centre": self.centre, "scale": np.asarray(self.scale)}
+
+    def _centre(self, symbol: str) -> float:
+        variable, ends = self.law.inputs[symbol], self.ends(symbol)
+        if variable.axis == "raw":
+            return 0.0
+        usual = np.log(CENTRES.get(variable.column, np.nan) / variable.per)
+        inside = np.isfinite(usual) and ends[0] <= usual <= ends[1]
+        return float(usual if inside else np.mean(ends) if np.isfinite(ends).all() else 0.0)
+
+    def ends(self, symbol: str) -> tuple[float, float]:
+        """Where an input may lie, as the engine carries it: the law's box, or what makes sense at all."""
+        variable = self.law.inputs[symbol]
+        low, high = self.law.box.get(symbol) or tuple(
+            v / variable.per for v in variable.span or ((0.0, np.inf) if variable.axis == "log" else (0.0, 1.0))
+        )
+        if variable.axis == "raw":
+            return low, high
+        return float(np.log(low)) if low > 0 else -np.inf, float(np.log(high))
 
     @cached_property
     def x(self) -> dict[str, np.ndarray]:
-        """Log inputs, (POINTS,) each: the centre, corners of the box, and points inside it."""
+        """Inputs as the engine carries them, (POINTS,) each: the centre, corners of the box, and points inside it."""
         rng = np.random.default_rng(self.seed)
         shape = (len(self.law.inputs), POINTS // 2)
-        corners = np.where(rng.random(shape) < 0.5, -REACH, REACH)
-        corners[:, :3] = np.array([0.0, -REACH, REACH])
-        away = np.concatenate([corners, rng.uniform(-REACH, REACH, shape)], axis=1)
-        x = {s: self.centre[s] + a for s, a in zip(self.law.inputs, away, strict=True)}
-        return {s: np.maximum(v, 0.0) if self.law.inputs[s].column in COUNTED else v for s, v in x.items()}
+        corners = np.where(rng.random(shape) < 0.5, -1.0, 1.0)
+        corners[:, :3] = np.array([0.0, -1.0, 1.0])
+        away = np.concatenate([corners, rng.uniform(-1.0, 1.0, shape)], axis=1)
+        return {s: self.placed(s, a, REACH, rng) for s, a in zip(self.law.inputs, away, strict=True)}
+
+    def placed(self, symbol: str, away: np.ndarray, reach: float, rng: np.random.Generator) -> np.ndarray:
+        """From -1 .. 1 to values of an input: `reach` about its centre, but inside its ends."""
+        variable, (low, high) = self.law.inputs[symbol], self.ends(symbol)
+        if variable.example is not None:
+            return np.asarray(variable.example(rng, len(away)))
+        if variable.axis == "raw":
+            return low + (high - low) * 0.5 * (1.0 + away)
+        low, high = max(low, self.centre[symbol] - reach), min(high, self.centre[symbol] + reach)
+        return np.where(
+            away < 0,
+            self.centre[symbol] + away * (self.centre[symbol] - low),
+            away * (high - self.centre[symbol]) + self.centre[symbol],
+        )
+
+    def inputs(self, x: Mapping[str, Any]) -> dict[str, Any]:
+        """What a formula is given: raw inputs as they are, the others from their logarithms."""
+        return {s: np.exp(x[s]) if v.axis == "log" else x[s] for s, v in self.law.inputs.items()}
 
     @cached_property
     def u(self) -> np.ndarray:
@@ -67,7 +102,7 @@ class Bench:
     @cached_property
     def values(self) -> np.ndarray:
         """The formula, mapped over draws; (DRAWS, POINTS)."""
-        inputs = [np.exp(v) for v in self.x.values()]
+        inputs = self.inputs(self.x).values()
         return np.asarray(jax.jit(jax.vmap(lambda p: self.law.mean(*inputs, **p)))(self.params))
 
     def only(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,7 +119,7 @@ class Bench:
         if ok.all():
             return
         i, *point = np.unravel_index(int(np.argmin(ok)), ok.shape)
-        place = {s: np.exp(v[point[0]]) for s, v in self.x.items()} if point else {}
+        place = {s: v[point[0]] for s, v in self.inputs(self.x).items()} if point else {}
         params = {p: float(v[i]) for p, v in self.params.items()}
         at = f"at {said(place)} " if point else ""
         raise Fault(f"{at}with {said(params)}: got {quoted(np.asarray(got)[(i, *point)], 10)}; expected {expected}")
@@ -106,7 +141,7 @@ class Bench:
 
 def said(values: Mapping[str, float]) -> str:
     """Names and values, for a sentence."""
-    return ", ".join(f"{k} = {quoted(v)}" for k, v in values.items())
+    return ", ".join(f"{k} = {quoted(v) if np.ndim(v) == 0 else '[...]'}" for k, v in values.items())
 
 
 def range_of(bench: Bench) -> str:
@@ -118,34 +153,35 @@ def range_of(bench: Bench) -> str:
 
 def has_units(variable: Variable) -> bool:
     """Whether a table may state the variable in another unit."""
-    return bool(variable.units) or variable.column in set(CENTRES) - set(COUNTED)
+    return variable.axis == "log" and (bool(variable.units) or variable.column in {"tokens_per_param", "compute"})
 
 
 def simulated(bench: Bench, x: Mapping[str, np.ndarray], truth: Mapping[str, float], sd: float) -> Runs:
-    """Runs at log inputs that follow the law, with noise of this size on the scale of the default noise."""
+    """Runs at inputs that follow the law, with noise of this size on the scale of the default noise."""
     law, rng = bench.law, np.random.default_rng(bench.seed)
-    y = np.asarray(law(*(np.exp(v) for v in x.values()), **truth))
-    table = pd.DataFrame({law.inputs[s].column: np.exp(v) for s, v in x.items()})
+    inputs = bench.inputs(x)
+    y = np.asarray(law(*inputs.values(), **truth))
+    table = pd.DataFrame(law.by_column(inputs))
     if law.response.trials:
         trials = 40_000.0 if sd else 1e12
         table[law.response.trials] = trials
         y = rng.binomial(int(trials), y) if sd else np.round(y * trials)
     elif bench.model.noise.on == "log":
-        y = y * np.exp(sd * rng.standard_normal(RUNS))
+        y = y * np.exp(sd * rng.standard_normal(len(y)))
     else:
-        y = y + sd * bench.scale * rng.standard_normal(RUNS)
+        y = y + sd * bench.scale * rng.standard_normal(len(y))
         y = np.clip(y, 0.0, 1.0) if law.response.support == "unit" else y
     return Runs(table.assign(**{law.response.column: y}))
 
 
 def design(bench: Bench) -> dict[str, np.ndarray]:
-    """Log inputs of RUNS runs that fill a box of SPAN decades evenly (an additive recurrence)."""
-    count = len(bench.law.inputs)
+    """Inputs of the runs that are fitted: a box of SPAN decades, or what an input may be, filled evenly.
+
+    The fill is an additive recurrence.
+    """
+    law, rng = bench.law, np.random.default_rng(bench.seed)
+    count, n = len(law.inputs), max(RUNS, RUNS_A_PARAMETER * len(law.free))
     ratio = np.polynomial.Polynomial([-1.0, -1.0, *[0.0] * (count - 1), 1.0]).roots()
     golden = float(ratio[np.isreal(ratio)].real.max())
-    out = {}
-    for j, (symbol, variable) in enumerate(bench.law.inputs.items()):
-        away = (0.5 + np.arange(1, RUNS + 1) * golden ** -(j + 1.0)) % 1.0
-        low = 0.0 if variable.column in COUNTED else bench.centre[symbol] - SPAN / 2 * np.log(10.0)
-        out[symbol] = low + SPAN * np.log(10.0) * away
-    return out
+    away = {s: 2.0 * ((0.5 + np.arange(1, n + 1) * golden ** -(j + 1.0)) % 1.0) - 1.0 for j, s in enumerate(law.inputs)}
+    return {s: bench.placed(s, a, SPAN / 2 * np.log(10.0), rng) for s, a in away.items()}

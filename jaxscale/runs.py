@@ -216,9 +216,13 @@ class _View:
 
     def find(self, symbol: str, quantity: Variable | Response) -> np.ndarray | None:
         """Values in the law's unit; None where there are none, with the reason among the problems."""
+        if isinstance(quantity, Variable) and quantity.length:
+            return self._vector(symbol, quantity)
+        per = quantity.per if isinstance(quantity, Variable) else 1.0
         column = self._by_symbol.get(symbol) or self._column(quantity.column)
         if column is not None:
-            return self._read(column, quantity)
+            values = self._read(column, quantity)
+            return values if values is None or per == 1.0 else values / per
         with np.errstate(all="ignore"):
             derived = self._derive(quantity.column, frozenset())
         if derived is None:
@@ -227,7 +231,16 @@ class _View:
             row = int(self.runs.rows[np.argmin(np.isfinite(derived) & (derived > 0))])
             what = f"{self.said[-1]} leaves the range of float64"
             self.problems.append(Problem(what, quantity.column, row, fix="correct the values or their units"))
-        return derived
+        return derived if derived is None else derived / per
+
+    def _vector(self, symbol: str, quantity: Variable) -> np.ndarray | None:
+        parts = [self._read(c, quantity) for c in quantity.columns if c in self.runs.table]
+        if len(parts) < quantity.length:
+            names = f"{quantity.columns[0]!r} to {quantity.columns[-1]!r}"
+            what = f"{quantity.length - len(parts)} of the columns for {symbol} ({quantity.meaning}) are missing"
+            self.problems.append(Problem(what, quantity.columns[0], None, expected=f"columns {names}"))
+            return None
+        return None if any(p is None for p in parts) else np.stack([p for p in parts if p is not None], axis=1)
 
     def trials(self, name: str) -> np.ndarray | None:
         column = self._by_symbol.get("trials") or self._column(name)

@@ -61,7 +61,7 @@ def simulate(
         noise_params = {"sigma": jnp.asarray(sd), "nu": jnp.asarray(nu)}
         y = noise.sample(jax.random.key(seed), mean, noise_params, lane)
         y = jnp.round(y * lane["trials"]) if trials else y
-    table = pd.DataFrame({law.inputs[s].column: v for s, v in zip(law.inputs, x, strict=True)})
+    table = pd.DataFrame(law.by_column(dict(zip(law.inputs, x, strict=True))))
     table[law.response.column] = np.asarray(y, dtype=np.float64)
     if law.response.trials:
         table[law.response.trials] = np.asarray(lane["trials"])

@@ -40,7 +40,10 @@ def data_tree(
     groups: dict[str, xr.Dataset] = {
         "observed_data": xr.Dataset({law.response.column: ("run", table.y)}, {"run": run}),
         "constant_data": xr.Dataset(
-            {s: ("run", v, {"column": law.inputs[s].column, "unit": law.inputs[s].unit}) for s, v in table.x.items()},
+            {
+                s: (["run", f"{s}_place"][: v.ndim], v, {"column": law.inputs[s].column, "unit": law.inputs[s].unit})
+                for s, v in table.x.items()
+            },
             {"run": run, "row": ("run", np.asarray(runs.rows)), "label": ("run", [runs.label(int(i)) for i in run])},
         ),
     }

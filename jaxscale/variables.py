@@ -6,7 +6,7 @@ Holds no JAX, so that readers and the command line stay light.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 LN2 = 0.6931471805599453
@@ -20,8 +20,15 @@ class Variable:
         column: the canonical name of its column in a table.
         unit: the unit in which laws expect it.
         meaning: what it is, for people.
-        units: other units a table may declare, with the factor to `unit`.
+        units: other units a table may declare, with the factor to the canonical unit.
         least_plausible: canonical values below this are taken for a slip of units.
+        axis: "log" for positive quantities of many sizes, which the engine carries by their logarithm; "raw" for
+            those that may be zero or negative, such as a share.
+        per: the law's unit in canonical ones: 1e9 where a paper counts in billions. Tables and queries stay
+            canonical; the formula and its published coefficients are in the law's unit.
+        span: smallest and largest value that make sense, in canonical units; a raw quantity needs one.
+        length: of a vector, whose columns are "name:0", "name:1" and so on; 0 for a number.
+        example: (generator, n) -> (n, length) values of a vector, on which its laws are proved.
     """
 
     column: str
@@ -29,6 +36,20 @@ class Variable:
     meaning: str
     units: Mapping[str, float] | None = None
     least_plausible: float = 0.0
+    axis: str = "log"
+    per: float = 1.0
+    span: tuple[float, float] | None = None
+    length: int = 0
+    example: Callable[[Any, int], Any] | None = None
+
+    def counted_in(self, per: float, unit: str) -> Variable:
+        """The same quantity for a law whose coefficients hold in another unit: PARAMS.counted_in(1e9, "billions")."""
+        return replace(self, per=per, unit=unit)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Its column, or those of a vector."""
+        return tuple(f"{self.column}:{j}" for j in range(self.length)) if self.length else (self.column,)
 
 
 @dataclass(frozen=True)
@@ -64,8 +85,8 @@ TOKENS = Variable("tokens", "tokens", "training tokens", COUNT, 1e3)
 FLOPS = Variable("flops", "FLOP", "training compute", {"1": 1.0, "PF-day": 8.64e19}, 1e6)
 TOKENS_PER_PARAM = Variable("tokens_per_param", "tokens / parameter", "training tokens per parameter")
 EXAMPLES = Variable("examples", "examples", "training examples", COUNT)
-STREAMS = Variable("streams", "streams", "parallel streams")
-SAMPLES = Variable("samples", "samples", "samples drawn per problem")
+STREAMS = Variable("streams", "streams", "parallel streams", span=(1.0, 1e4))
+SAMPLES = Variable("samples", "samples", "samples drawn per problem", span=(1.0, 1e6))
 COMPUTE = Variable("compute", "GPU-hours", "compute spent, in any one unit")
 
 NATS = {"nats": 1.0, "bits": LN2}

@@ -11,9 +11,9 @@ import numpyro.distributions as dist
 import pytest
 
 import jaxscale as js
-from jaxscale import law as registry
+from jaxscale import registry
 from jaxscale.check import CHECKS, Report, check_law
-from jaxscale.law import LOSS, PARAMS, TOKENS, Law, Ours, exponent, floor, log, relative, term
+from jaxscale.law import LOSS, PARAMS, TOKENS, Law, Ours, exponent, floor, law, log, relative, term
 from jaxscale.priors import Prior
 from jaxscale.variables import Response, Variable
 
@@ -36,7 +36,7 @@ def made(formula: Callable[..., Any], **changes: Any) -> Law:
     parts = {"inputs": {"N": PARAMS, "D": TOKENS}, "response": LOSS, "priors": priors, "source": OURS}
     formula.__name__ = "planted"
     formula.__doc__ = formula.__doc__ or "L(N, D) = E + A / N^alpha + B / D^beta, with a mistake."
-    return registry.law(**(parts | changes))(formula)
+    return law(**(parts | changes))(formula)
 
 
 def caught(law: Law) -> tuple[str, str]:
@@ -187,7 +187,7 @@ def test_catches_a_step_that_no_run_can_see():
 
     priors = {"E": floor(), "A": term("N", "alpha"), "alpha": exponent(), "B": floor()}
     priors["N1"] = relative("N", median=300.0, spread=0.1)
-    found, text = caught(registry.law(inputs={"N": PARAMS}, response=LOSS, priors=priors, source=OURS)(planted))
+    found, text = caught(law(inputs={"N": PARAMS}, response=LOSS, priors=priors, source=OURS)(planted))
     assert found == "recovery", text
 
 
@@ -210,6 +210,6 @@ def test_a_variable_of_the_users_own():
 
     priors = {"E": floor(), "A": term("e", "alpha"), "alpha": exponent()}
     parts = {"inputs": {"e": epochs}, "response": LOSS, "priors": priors, "source": OURS}
-    report = check_law(registry.law(**parts)(planted))
+    report = check_law(law(**parts)(planted))
     assert report.checks["units"] == "no input has units"
     assert pickle.loads(pickle.dumps(report)) == report

@@ -20,14 +20,16 @@ FOUNDATIONS = {
     "status",
     "runtime",
     "positive",
+    "implicit",
     "priors",
     "progress",
     "words",
     "summary",
 }
 ALLOWED = {
-    "laws": {"law"},
-    "law": set(),
+    "laws": {"law", "laws"},
+    "law": {"registry"},
+    "registry": {"law"},  # for annotations alone
     "readers": {"readers", "runs"},
     "runs": set(),
     "noise": set(),
@@ -38,6 +40,7 @@ ALLOWED = {
     "identify": {"law", "batch"},
     "tree": {"batch", "law", "runs", "diagnose"},
     "forecast": {"law", "noise", "readers"},
+    "chain": {"forecast", "result"},
     "result": {"forecast", "law", "model", "noise", "report"},
     "engine": {"batch", "diagnose", "engine", "identify", "infer", "law", "model", "noise", "readers", "runs"},
     "fits": {"engine", "forecast", "noise", "result"},

@@ -59,9 +59,6 @@ def main() -> None:
     for kind in kinds:
         document["warm_up"].append(ours.measure(kind, few))
         tell("ours, compiling", kind, document["warm_up"][-1])
-        if options.tables > FEW:  # more lanes may be another program: this call is counted nowhere
-            document["warm_up"].append(ours.measure(kind, tables))
-            tell("ours, warming up", kind, document["warm_up"][-1])
     for peer, kind in chosen.items():
         run_ours(kind)
         if found := run_peer(interpreter, peer, options):

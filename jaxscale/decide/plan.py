@@ -168,7 +168,7 @@ class _Search:
             for needs, rule, _ in rules:
                 if column not in known and set(needs) <= DECIDED:
                     known[column] = rule(*(known[c] for c in needs))
-        return {s: known[v.column] for s, v in self.fit.law.inputs.items()}
+        return self.fit.law.from_columns(known)
 
     def loss(self, n: np.ndarray) -> np.ndarray:
         """(draws, sizes) -> (draws, sizes): each draw at its own sizes."""

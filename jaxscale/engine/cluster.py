@@ -25,10 +25,11 @@ def run_on_ray(shards: Sequence[Shard], workers: int | None = None) -> Iterator[
         workers: tasks in flight at once; by default twice as many as the cluster has room for.
 
     Raises:
-        ConfigError: Ray is not installed.
+        ConfigError: Ray is not installed, or lost a shard's worker more often than it may.
     """
     try:
         import ray  # pyright: ignore[reportMissingImports]
+        from ray.exceptions import RayError, RayTaskError  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise ConfigError("executor 'ray' needs Ray: pip install 'jaxscale[ray]'") from None
     if not ray.is_initialized():
@@ -45,4 +46,15 @@ def run_on_ray(shards: Sequence[Shard], workers: int | None = None) -> Iterator[
         if not running:
             return
         done, _ = ray.wait(list(running), num_returns=1)
-        yield running.pop(done[0]), ray.get(done[0])
+        shard = running.pop(done[0])
+        try:
+            found = ray.get(done[0])
+        except RayTaskError:
+            raise  # the fit's own error, which is of its own type too
+        except RayError as error:
+            raise ConfigError(
+                f"Ray gave up on a shard of {len(shard.tables)} tables after {RETRIES} more tries: "
+                f"{str(error).partition(chr(10))[0]} What is finished stands in the output folder; the same command "
+                "goes on from there. Workers that run out of memory need a smaller shard_size."
+            ) from error
+        yield shard, found

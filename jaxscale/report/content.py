@@ -70,7 +70,7 @@ def curves(fit: Fit, inputs: dict[str, np.ndarray]) -> np.ndarray:
 def runs_of(fit: Fit) -> Runs:
     """The table behind a fit, under canonical names: what the doctor and the backtest need."""
     constant = fit.data["constant_data"].to_dataset()
-    table: dict[str, Any] = {fit.law.inputs[s].column: constant[s].to_numpy() for s in fit.law.inputs}
+    table: dict[str, Any] = fit.law.by_column({s: constant[s].to_numpy() for s in fit.law.inputs})
     table |= {fit.law.response.column: fit.data["observed_data"][fit.law.response.column].to_numpy()}
     if fit.law.response.trials and "trials" in constant:
         table[fit.law.response.trials] = constant["trials"].to_numpy()

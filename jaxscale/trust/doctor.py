@@ -98,8 +98,9 @@ def _size(table: Table, law: Law) -> list[Finding]:
 
 def _spread(table: Table, law: Law) -> list[Finding]:
     found = []
-    for symbol, values in table.x.items():
-        name, logs = f"{law.inputs[symbol].column} ({symbol})", np.sort(np.log10(values))
+    for symbol, values in table.logs.items():
+        variable = law.inputs[symbol]
+        name, logs = f"{variable.column} ({symbol})", np.sort(values / np.log(10) + np.log10(variable.per))
         levels = 1 + int(np.sum(np.diff(logs) > ONE_LEVEL / np.log(10)))
         decades = float(np.ptp(logs))
         if 1 < levels < LEVELS:
@@ -125,13 +126,13 @@ def _spread(table: Table, law: Law) -> list[Finding]:
 
 
 def _collinear(table: Table, law: Law) -> list[Finding]:
-    logs = {s: np.log(v) for s, v in table.x.items()}
+    logs = table.logs
     found = []
     for symbol in list(logs)[1:]:
         spread, off = float(np.std(logs[symbol])), off_line(logs, symbol)
         inflation = (spread / off) ** 2 if off > 1e-9 else np.inf
         if inflation > INFLATION and refusal(table, law) is None:
-            first = next(iter(law.inputs))
+            first = next(iter(logs))
             found.append(
                 _warning(
                     "collinear",
