@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from jaxscale.api import fit as fit
     from jaxscale.api import fit_many as fit_many
     from jaxscale.api import load as load
-    from jaxscale.chain import Chain as Chain
-    from jaxscale.chain import chain as chain
+    from jaxscale.chained import Chain as Chain
+    from jaxscale.chained import chain as chain
     from jaxscale.check import check_law as check_law
     from jaxscale.decide.plan import Plan as Plan
     from jaxscale.decide.plan import plan as plan
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from jaxscale.fits import Fits as Fits
     from jaxscale.law import Law as Law
     from jaxscale.law import get_law as get_law
-    from jaxscale.law import law as law
     from jaxscale.law import list_laws as list_laws
     from jaxscale.readers import read_runs as read_runs
     from jaxscale.result import Fit as Fit
@@ -41,8 +40,8 @@ if TYPE_CHECKING:
 
 _HOME = {
     "read_runs": "readers", "Runs": "runs",
-    "law": "law", "Law": "law", "get_law": "law", "list_laws": "law", "check_law": "check", "simulate": "simulator",
-    "chain": "chain", "Chain": "chain",
+    "Law": "law", "get_law": "law", "list_laws": "law", "check_law": "check", "simulate": "simulator",
+    "chain": "chained", "Chain": "chained",
     "fit": "api", "fit_many": "api", "load": "api", "Fit": "result", "Fits": "fits", "Status": "status",
     "doctor": "trust.doctor", "Finding": "trust.doctor", "backtest": "trust.backtest",
     "plan": "decide.plan", "Plan": "decide.plan",

@@ -104,6 +104,9 @@ class Law:
         decides: what can be chosen with it ("N, D"), empty where there is nothing to choose.
         box: symbol -> smallest and largest value, in the law's unit, outside which the formula means nothing.
         after: name of the law whose response is an input of this one (loss, then score); see `jaxscale.chain`.
+        falls, rises: inputs with which the mean only falls or only rises.
+        contains: name of another law -> values of this one's parameters and inputs at which the two are equal, names
+            that they share meaning the same.
         fixed_units: the paper's constants hold in its own units only, so the curve changes with them.
         formula: the first line of the docstring.
     """
@@ -123,6 +126,9 @@ class Law:
     params: tuple[str, ...]
     box: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     after: str = ""
+    falls: tuple[str, ...] = ()
+    rises: tuple[str, ...] = ()
+    contains: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     fixed_units: bool = False
     file: str = field(default="", repr=False)
 
@@ -221,6 +227,9 @@ def law(
     topic: str = "training",
     box: Mapping[str, tuple[float, float]] | None = None,
     after: str = "",
+    falls: Sequence[str] = (),
+    rises: Sequence[str] = (),
+    contains: Mapping[str, Mapping[str, float]] | None = None,
     fixed_units: bool = False,
     name: str | None = None,
 ) -> Callable[[Callable[..., Any]], Law]:
@@ -236,8 +245,9 @@ def law(
                 raise LawError(f"law {name!r}: preset {key!r} sets {sorted(stray)}, which it does not have")
         if stray := set(linear) - set(params):
             raise LawError(f"law {name!r}: linear names {sorted(stray)}, which it does not have")
-        if stray := set(box or ()) - set(inputs):
-            raise LawError(f"law {name!r}: its box names {sorted(stray)}, which are no inputs")
+        for what, names in (("its box", box or ()), ("falls", falls), ("rises", rises)):
+            if stray := set(names) - set(inputs):
+                raise LawError(f"law {name!r}: {what} names {sorted(stray)}, which are no inputs")
         formula = (inspect.getdoc(mean) or "").strip().split("\n", 1)[0]
         if not formula:
             raise LawError(f"law {name!r} needs a docstring whose first line is its formula")
@@ -257,6 +267,9 @@ def law(
             params=params,
             box=dict(box or {}),
             after=after,
+            falls=tuple(falls),
+            rises=tuple(rises),
+            contains=dict(contains or {}),
             fixed_units=fixed_units,
             file=inspect.getsourcefile(mean) or "",
         )

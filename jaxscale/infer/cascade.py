@@ -26,6 +26,7 @@ from jaxscale.status import PARETO_K
 
 METHODS = ("auto", "importance", "hmc", "nuts")
 LONGER = 4  # times the draws
+LAPLACE, FLAT = 500, 1e-3  # draws about a mode; least curvature, in inverse squares of the flat vector's unit
 PRIOR_DOMINATED = 0.9  # posterior sd over prior sd, above which the data have said little
 Say = Callable[[str], None]
 
@@ -124,6 +125,19 @@ def prior_dominated(found: Posteriors) -> list[tuple[str, ...]]:
         spread[some] = np.asarray(programs(model).spread(found.u[padded]))[: len(some)]
     wide = spread / _prior_spread(model) > PRIOR_DOMINATED
     return [tuple(s.param for s, w in zip(model.sites, lane, strict=True) if w) for lane in wide]
+
+
+def left_to_prior(model: Model, point: Point) -> list[tuple[str, ...]]:
+    """As `prior_dominated`, foretold by the curvature at the mode of each lane."""
+    found = []
+    for u, hessian in zip(point.u, point.hessian, strict=True):
+        curvature, axes = np.linalg.eigh(np.where(np.isfinite(hessian), hessian, 0.0))
+        steps = axes / np.sqrt(np.maximum(curvature, FLAT))
+        around = u + np.random.default_rng(0).standard_normal((LAPLACE, len(u))) @ steps.T
+        spread = np.asarray(jax.vmap(model.apart)(jnp.asarray(around))).std(axis=0)
+        wide = spread / _prior_spread(model) > PRIOR_DOMINATED
+        found.append(tuple(s.param for s, w in zip(model.sites, wide, strict=True) if w))
+    return found
 
 
 @functools.lru_cache(maxsize=64)

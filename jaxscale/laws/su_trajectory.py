@@ -4,7 +4,6 @@ from jaxscale.law import LOSS, PARAMS, Paper, Variable, decreasing_root, exponen
 
 STEPS = Variable("steps", "steps", "optimiser steps")
 BATCH = Variable("batch_tokens", "tokens", "tokens of a batch", {"1": 1.0, "K": 1e3, "M": 1e6})
-LEAST_BASE = 1e-12
 
 
 @law(
@@ -15,7 +14,7 @@ LEAST_BASE = 1e-12
         "aN": exponent(median=0.08),
         "Sc": term("S", "aS", root=True, median=0.5),
         "aS": exponent(median=0.7),
-        "Bs": term("B", 1.0),
+        "Bs": term("B", 1.0, median=100.0, spread=2.0),  # it is multiplied by L^(-1/aB), about 1/200
         "aB": positive(0.21, 0.5),
     },
     source=Paper("Su et al. 2024", arxiv="2403.06563", where="the chain L(N), L(N, S_min), L(N, S, B)"),

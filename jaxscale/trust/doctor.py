@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxscale.api import as_runs
-from jaxscale.batch import Table, keys_of, lane_of, rows_for, table_of
+from jaxscale.batch import Lane, Table, keys_of, lane_of, rows_for, table_of
 from jaxscale.identify import FAR, off_line, refusal
 from jaxscale.infer import cascade
+from jaxscale.infer.point import Point
 from jaxscale.law import Law, get_law
 from jaxscale.model import Model
 from jaxscale.noise import get_noise
@@ -72,7 +73,10 @@ def doctor(runs: Runs | Any, law: str | Law | None = None, budget: float | None 
         found.append(Finding("error", refused.code, refused.sentence, refused.fix))
     found += _size(table, law) + _spread(table, law) + _collinear(table, law)
     if refused is None:
-        found += _outliers(runs, table, law)
+        model = Model(law, get_noise(None, law.response))
+        lane = lane_of(table, model.noise, rows_for(len(table)))
+        point = cascade.points(model, [lane], keys_of(0, ["doctor"]))
+        found += _outliers(runs, table, model, lane, point.u[0]) + _unidentified(model, point)
     if budget is not None:
         found += _extrapolation(table, law, budget)
     rank = {"error": 0, "warning": 1, "note": 2}
@@ -144,11 +148,24 @@ def _collinear(table: Table, law: Law) -> list[Finding]:
     return found
 
 
-def _outliers(runs: Runs, table: Table, law: Law) -> list[Finding]:
+def _unidentified(model: Model, point: Point) -> list[Finding]:
+    """Parameters of which the runs say next to nothing, by the curvature at the mode: the prior will answer."""
+    weak = [p for p in cascade.left_to_prior(model, point)[0] if p in model.law.params]
+    if not weak:
+        return []
+    return [
+        _warning(
+            "prior_dominated",
+            f"These runs say next to nothing about {', '.join(weak)}: the posterior will be as wide as the prior, and "
+            "a published value of these would be as good.",
+            f"Vary {', '.join(v.column for v in model.law.inputs.values())} more widely, or fix "
+            f"{weak[0]} at a value that you trust: --prior {weak[0]}=VALUE.",
+        )
+    ]
+
+
+def _outliers(runs: Runs, table: Table, model: Model, lane: Lane, mode: np.ndarray) -> list[Finding]:
     """Runs far from a robust fit, by name."""
-    model = Model(law, get_noise(None, law.response))
-    lane = lane_of(table, model.noise, rows_for(len(table)))
-    mode = cascade.points(model, [lane], keys_of(0, ["doctor"])).u[0]
     mean = model.mean_at(jnp.asarray(mode), lane)
     residual = np.asarray(model.noise.residual(mean, lane))[: len(table)]
     scale = 1.4826 * float(np.median(np.abs(residual - np.median(residual))))

@@ -21,7 +21,7 @@ CENTRES = {
     "params": 1e9, "tokens": 2e10, "flops": 6e20, "tokens_per_param": 20.0,
     "examples": 1e5, "streams": 4.0, "samples": 100.0, "compute": 3000.0,
 }  # fmt: skip
-DRAWS, POINTS = 256, 32
+DRAWS, POINTS = 1000, 32
 REACH = float(np.log(1e3))  # of the extreme inputs, about the centre
 TINY = 1e-290  # below it float64 has fewer digits
 RUNS, SPAN = 60, 3.5  # of the table that is fitted: rows, decades of each input

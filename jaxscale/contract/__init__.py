@@ -1,0 +1,1 @@
+"""What a law must keep, check by check; `jaxscale.check_law` runs them."""
