@@ -19,7 +19,7 @@ from jaxscale.contract.meaning import directions, nesting
 from jaxscale.law import Law, get_law
 from jaxscale.runtime import at_the_door
 
-LIGHT = ("definition", "float64", "values", "units", "published", "prior")
+LIGHT = ("definition", "float64", "values", "directions", "nesting", "published", "prior")
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,8 @@ __all__ = [  # the words a law file is written with
     "term",
 ]  # fmt: skip
 
+NOISE_PARAMETERS = frozenset({"sigma", "nu"})  # of observation models, beside which a law's are reported
+
 
 @dataclass(frozen=True)
 class Paper:
@@ -243,6 +245,8 @@ def law(
         for key, values in presets.items():
             if stray := set(values) - set(params):
                 raise LawError(f"law {name!r}: preset {key!r} sets {sorted(stray)}, which it does not have")
+        if taken := sorted(set(params) & NOISE_PARAMETERS):
+            raise LawError(f"law {name!r}: {', '.join(taken)} are names of the noise's parameters; call them otherwise")
         if stray := set(linear) - set(params):
             raise LawError(f"law {name!r}: linear names {sorted(stray)}, which it does not have")
         for what, names in (("its box", box or ()), ("falls", falls), ("rises", rises)):

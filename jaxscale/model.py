@@ -40,6 +40,10 @@ class Site:
         return BIJECTORS[self.prior.bijector]
 
 
+def _is_factor(prior: Prior) -> bool:
+    return bool(prior.powers) and prior.scaled and prior.bijector == "exp" and prior.sign > 0
+
+
 @dataclass(frozen=True)
 class Model:
     """A law under a noise. Hash and equality are those of the pair, so compiled programs are shared."""
@@ -82,7 +86,7 @@ class Model:
     @cached_property
     def _factors(self) -> frozenset[str]:
         """Coefficients of powers of the inputs: as Positive they join the power's exponent, before its `exp`."""
-        return frozenset(s.param for s in self.sites if s.prior.powers and s.prior.sign > 0 and s.prior.scaled)
+        return frozenset(s.param for s in self.sites if _is_factor(s.prior))
 
     @cached_property
     def amounts(self) -> tuple[int, ...]:

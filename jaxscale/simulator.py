@@ -51,7 +51,9 @@ def simulate(
     trials = {"trials"} if law.response.trials else set()
     _same_names(law, "inputs", {*law.inputs, *trials}, set(inputs))
     noise = get_noise(noise, law.response)
-    x = np.broadcast_arrays(*(np.atleast_1d(np.asarray(inputs[s], dtype=np.float64)) for s in law.inputs))
+    x = [np.atleast_1d(np.asarray(inputs[s], dtype=np.float64)) for s in law.inputs]
+    n = np.broadcast_shapes(*(v.shape[:1] for v in x))
+    x = [np.broadcast_to(v, n + v.shape[1:]) for v in x]  # (n,) each, of a vector (n, length)
     mean = jnp.asarray(law(*x, **params))
     sd = 0.01 if sd is None else sd
     lane = {"trials": jnp.broadcast_to(jnp.asarray(inputs["trials"], dtype=float), mean.shape)} if trials else {}

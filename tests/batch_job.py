@@ -42,7 +42,7 @@ def users_law(folder: Path, name: str) -> Path:
     """The law of docs/add_a_law.md under another name: names are registered for the whole process."""
     file = folder / f"{name}.py"
     example = (ROOT / "docs" / "add_a_law.md").read_text().split("```python\n")[1].split("```")[0]
-    file.write_text(example.replace("henighan", name))
+    file.write_text(example.replace("image_loss", name))
     return file
 
 

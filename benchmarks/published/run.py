@@ -53,7 +53,8 @@ def main() -> int:
 
 def _row(check: Check, ours: float, miss: bool) -> str:
     relative = (ours - check.paper) / abs(check.paper) if check.paper else ours
-    shown = f"{ours:.{check.digits}f}" if check.digits and math.isfinite(ours) else f"{ours:.5g}"
+    rounds = check.digits is not None and check.digits >= 0 and math.isfinite(ours)
+    shown = f"{ours:.{check.digits}f}" if rounds else f"{ours:.5g}"
     return (
         f"| {check.law} | {check.quantity} | {check.paper:g} | {shown} | {100 * relative:+.2g} % | "
         f"{'miss' if miss else ''} | {check.note} |"

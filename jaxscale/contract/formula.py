@@ -129,7 +129,11 @@ def linear(bench: Bench) -> str:
         ones = jnp.ones(len(sites))
         basis = jax.jacfwd(mean)(ones)
         bent = jax.jacfwd(jax.jacfwd(mean))(here) * jnp.outer(here, here)[None]
-        return mean(ones) + basis @ (here - ones), jnp.abs(bent).max(axis=(1, 2)), jnp.abs(basis) @ (jnp.abs(here) + ones) + jnp.abs(mean(here))
+        return (
+            mean(ones) + basis @ (here - ones),
+            jnp.abs(bent).max(axis=(1, 2)),
+            jnp.abs(basis) @ (jnp.abs(here) + ones) + jnp.abs(mean(here)),
+        )
 
     straight, bent, size = bench.over_draws(parts)
     names = ", ".join(s.param for s in sites)

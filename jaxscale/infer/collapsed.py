@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from jaxscale.batch import Lane
 from jaxscale.infer.importance import CHUNK, Proposal, moments, student_t, t_log_density
-from jaxscale.infer.starts import LEAST_COORDINATE, solve_linear
+from jaxscale.infer.starts import ends, solve_linear
 from jaxscale.model import Model
 
 ROUNDS = 3
@@ -85,8 +85,7 @@ def _complete(model: Model, lane: Lane, bent: jax.Array, v: jax.Array, kick: jax
     def prior(linear: jax.Array) -> jax.Array:
         return jnp.sum(jnp.stack([jnp.asarray(s.prior.dist.log_prob(linear[i])) for i, s in enumerate(sites)]))
 
-    lower = jnp.array([-jnp.inf if s.prior.bijector == "real" else LEAST_COORDINATE for s in sites])
-    upper = jnp.array([1.0 - LEAST_COORDINATE if s.prior.bijector == "sigmoid" else jnp.inf for s in sites])
+    lower, upper = ends(model)
     begin = jnp.stack([rest[s.name] for s in sites])
     basis = jax.jacfwd(mean)(begin)
     noise = model.parameters(rest, lane)

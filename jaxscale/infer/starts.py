@@ -67,7 +67,7 @@ def _prior_scales(model: Model) -> tuple[np.ndarray, np.ndarray]:
 
 
 def solve_linear(model: Model, lane: Lane, u: jax.Array) -> jax.Array:
-    """Replace the linear coordinates of u by their non-negative weighted least squares."""
+    """Replace the linear coordinates of u by their weighted least squares, within what each may be."""
     if not model.linear:
         return u
     sites = [model.sites[i] for i in model.linear]
@@ -82,15 +82,24 @@ def solve_linear(model: Model, lane: Lane, u: jax.Array) -> jax.Array:
     target = y - (mean(ones) - basis.sum(axis=1))
     gram = basis.T @ (weight[:, None] * basis)
     moment = basis.T @ (weight * target)
+    low, high = ends(model)
     active = jnp.ones(len(sites), dtype=bool)
     solution = ones
     for _ in sites:  # drop what comes out negative, solve again
         masked = jnp.where(active[:, None] & active[None, :], gram, 0.0)
         ridge = jnp.where(active, RIDGE * jnp.diag(gram), 1.0)
         solution = jnp.linalg.solve(masked + jnp.diag(ridge), jnp.where(active, moment, 0.0))
-        active = active & (solution > 0.0)
-    solution = jnp.maximum(solution, LEAST_COORDINATE)
+        active = active & (solution > jnp.minimum(low, 0.0))
+    solution = jnp.clip(solution, low, high)
     return model.flat(model.coordinates(u) | {s.name: solution[i] for i, s in enumerate(sites)})
+
+
+def ends(model: Model) -> tuple[np.ndarray, np.ndarray]:
+    """Least and largest linear coordinates that a search may reach."""
+    kinds = [model.sites[i].prior.bijector for i in model.linear]
+    low = [-np.inf if k == "real" else LEAST_COORDINATE for k in kinds]
+    high = [1.0 - LEAST_COORDINATE if k == "sigmoid" else np.inf for k in kinds]
+    return np.array(low), np.array(high)
 
 
 def _raw_target(model: Model, lane: Lane) -> tuple[jax.Array, jax.Array]:

@@ -11,6 +11,7 @@ LEAST_SQUARES = "log-log least squares on the public MATH samples, recomputed by
     inputs={"k": SAMPLES},
     response=SOLVED,
     priors={"a": term("k", "-b", median=1.0, sign=-1.0), "b": exponent(sign=-1.0)},
+    rises=("k",),
     source=Paper("Brown et al. 2024", arxiv="2407.21787", where="appendix C"),
     published={
         "pythia_12b": preset("recomputed", LEAST_SQUARES, a=-4.165, b=-0.371),

@@ -8,6 +8,7 @@ from jaxscale.law import EXAMPLES, LOSS, Paper, exponent, floor, law, term
     response=LOSS,
     priors={"gamma": floor(), "alpha": term("m", "-beta_g"), "beta_g": exponent(sign=-1.0)},
     linear=("gamma", "alpha"),
+    falls=("m",),
     source=Paper("Hestness et al. 2017", arxiv="1712.00409", where="eq. 2"),
     decides="m for a target loss",
     topic="data",

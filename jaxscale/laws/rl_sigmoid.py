@@ -15,6 +15,7 @@ TABLE = "R0 is measured and not published"
         "B": exponent(median=1.5),
     },
     linear=(),
+    rises=("C",),
     source=Paper("Khatri et al. 2025", arxiv="2510.13786", where="eq. 1"),
     published={
         "scalerl_8b": preset("secondary", TABLE, Cmid=2542.0, B=1.92, A=0.610),
