@@ -38,4 +38,4 @@ bench: setup
 	$(BIN)/python benchmarks/replication/run.py
 
 clean:
-	rm -rf $(VENV) demo docs/_build
+	rm -rf $(VENV) demo docs/_build docs/laws

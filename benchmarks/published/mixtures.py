@@ -63,7 +63,7 @@ def clip_line(target: str, models: str) -> tuple[float, float]:
     downstream, metric = TARGETS[target]
     openai = runs["upstream_dataset"] == "CLIP-WIT"
     here = runs[(runs["downstream_dataset"] == downstream) & (openai == (models == "openai"))]
-    x, y = np.log10(here["gmacs_total"].to_numpy()), np.log10(1.0 - here[metric].to_numpy())
+    x, y = np.log10(np.asarray(here["gmacs_total"])), np.log10(1.0 - np.asarray(here[metric]))
     return line(x, y) if models == "openai" else frontier_line(x, y)
 
 

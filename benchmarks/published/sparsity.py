@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from published import Check, at
 from scipy.optimize import brentq, curve_fit, minimize, minimize_scalar
@@ -21,6 +24,12 @@ DCPT_DOMAIN = [0.90, 0.91, 0.92, 0.924, 0.93, 0.94, 1.0]  # share of the domain,
 DCPT_GENERAL = [2.9052, 2.9193, 2.9376, 2.9445, 2.9644, 2.9848, 3.4667]
 
 
+def root(f: Callable[[float], float], low: float, high: float) -> float:
+    """Where f is zero between two numbers."""
+    found: Any = brentq(f, low, high)
+    return float(found)
+
+
 def preset(law: str, name: str) -> dict[str, float]:
     return dict(js.get_law(law).published[name])
 
@@ -28,7 +37,7 @@ def preset(law: str, name: str) -> dict[str, float]:
 def dense_equal(name: str, size: float, experts: float) -> float:
     """Size of the dense model with the loss of a routed one."""
     loss = at("routed_moe", name, size, experts)
-    return 10.0 ** brentq(lambda x: at("routed_moe", name, 10.0**x, 1.0) - loss, 6.0, 10.0)
+    return 10.0 ** root(lambda x: at("routed_moe", name, 10.0**x, 1.0) - loss, 6.0, 10.0)
 
 
 def routing_ends(name: str) -> float:
@@ -64,7 +73,7 @@ def best_mantissa(bits: float) -> float:
 
 def qid_data(size: float) -> float:
     """Tokens at which four bits add 0.2 nats."""
-    return float(np.exp(brentq(lambda t: at("qid", "gptq_pythia", size, np.exp(t), 4.0) - 0.2, 20.0, 40.0)))
+    return float(np.exp(root(lambda t: at("qid", "gptq_pythia", size, np.exp(t), 4.0) - 0.2, 20.0, 40.0)))
 
 
 def kept_share(bits: float) -> float:

@@ -12,7 +12,7 @@ REFIT = "C4 loss and 17 tasks, from the repository's runs"
 @law(
     inputs={"L": REACHED},
     response=ERROR,
-    priors={"eps": share(centre=0.8, spread=0.8), "k": positive(2.0, 1.0), "gamma": exponent(median=0.8, spread=0.5)},
+    priors={"eps": share(centre=0.8, spread=0.8), "k": positive(2.0, 0.8), "gamma": exponent(median=0.8, spread=0.5)},
     rises=("L",),
     source=Paper("Gadre et al. 2024", arxiv="2403.08540"),
     published={

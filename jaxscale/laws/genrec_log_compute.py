@@ -12,7 +12,6 @@ HIT_RATE = Response("hit_rate", "share", "share of hits among the first 100", su
     response=HIT_RATE,
     priors={"a": dist.Normal(0.2, 0.2), "b": dist.Normal(0.0, 0.03)},
     linear=("a", "b"),
-    rises=("C",),
     source=Paper("Zhai et al. 2024", arxiv="2402.17152"),
     published={"hstu": preset("secondary", "HR@100, fitted from 1e3 to 1e6 PF-days", a=0.15, b=0.0195)},
     decides="C",

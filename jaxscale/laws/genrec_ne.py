@@ -12,7 +12,6 @@ ENTROPY = Response("normalized_entropy", "", "normalised entropy", support="real
     response=ENTROPY,
     priors={"a": dist.Normal(0.6, 0.2), "b": dist.Normal(0.0, 0.01)},
     linear=("a", "b"),
-    falls=("C",),
     source=Paper("Zhai et al. 2024", arxiv="2402.17152"),
     published={"hstu": preset("secondary", "fitted from 1e3 to 1e6 PF-days", a=0.549, b=5.3e-3)},
     decides="C",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,39 +17,56 @@ def laws(
     input: Annotated[str | None, typer.Option(help="Laws with this input: N, or params.")] = None,
     response: Annotated[str | None, typer.Option(help="Laws of this response: loss.")] = None,
     topic: Annotated[str | None, typer.Option(help="Laws of this topic: training.")] = None,
+    paper: Annotated[
+        str | None, typer.Option(metavar="WORDS", help="What serves a paper, by words of its title: 'data filtering'.")
+    ] = None,
     json: Json = False,
 ) -> int:
-    """List the laws, or show one in full.
+    """List the laws, those that fit a filter, or show one in full.
 
     In full: formula, inputs with units, priors in words, published values and how sure they are, source.
     """
     from jaxscale.law import get_law, list_laws
-    from jaxscale.terminal import cards
+    from jaxscale.terminal import cards, papers
 
     if name is not None:
         law = get_law(name)
         emit(json, {"law": cards.document(law)}, cards.card(law))
         return DONE
+    every = list_laws()
+    listed = papers.about(paper) if paper is not None else []
+    served = {get_law(n).name for p in listed for n in p.laws}
     found = [
         law
-        for law in list_laws()
+        for law in every
         if (input is None or input in law.inputs or input in {v.column for v in law.inputs.values()})
         and response in (None, law.response.column)
         and topic in (None, law.topic)
+        and (paper is None or law.name in served or papers.holds(str(law.source), paper))
     ]
-    nothing = "No law fits this filter; `jaxscale laws` lists all of them with their inputs, responses and topics."
-    emit(json, {"laws": [cards.document(law) for law in found]}, cards.lines(found) if found else nothing)
-    return DONE if found else NO
+    document: dict[str, Any] = {"laws": [cards.document(law) for law in found]}
+    if paper is not None:
+        document["papers"] = [p.as_dict() for p in listed]
+    nothing = None
+    if not found and not listed:
+        topics = ", ".join(sorted({law.topic for law in every}))
+        nothing = f"No law fits this filter; `jaxscale laws` lists all of them. The topics are {topics}."
+    emit(json, document, paragraphs(*map(str, listed), cards.lines(found) if found else nothing))
+    return DONE if found or listed else NO
 
 
 def cite(name: Annotated[str, typer.Argument(metavar="LAW", help="A law's name.")], json: Json = False) -> int:
-    """Say how to cite a law and this software."""
-    from jaxscale.law import get_law
-    from jaxscale.terminal.cards import citation
+    """Say how to cite a law and this software.
 
-    source, entries = citation(get_law(name))
-    text = paragraphs(source, *entries)
-    emit(json, {"law": name, "source": source, "bibtex": entries}, text)
+    Of a form that is jaxscale's own: what inspired it.
+    """
+    from jaxscale.law import Ours, get_law
+    from jaxscale.terminal.papers import citation
+
+    law = get_law(name)
+    source, entries = citation(law)
+    document = {"law": law.name, "own": isinstance(law.source, Ours), "source": source, "bibtex": entries}
+    emit(json, document, paragraphs(source, *entries))
     return DONE
 
 
