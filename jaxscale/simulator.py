@@ -55,6 +55,11 @@ def simulate(
     n = np.broadcast_shapes(*(v.shape[:1] for v in x))
     x = [np.broadcast_to(v, n + v.shape[1:]) for v in x]  # (n,) each, of a vector (n, length)
     mean = jnp.asarray(law(*x, **params))
+    if len(wrong := np.flatnonzero(~np.isfinite(np.asarray(mean)).reshape(-1))):
+        at = ", ".join(f"{s} = {v[wrong[0]]!s}" for s, v in zip(law.inputs, x, strict=True))
+        raise LawError(
+            f"{law.name} gives no finite number at row {wrong[0]}, {at}: inputs beyond what the law can take"
+        )
     sd = 0.01 if sd is None else sd
     lane = {"trials": jnp.broadcast_to(jnp.asarray(inputs["trials"], dtype=float), mean.shape)} if trials else {}
     if sd == 0.0 and not trials:

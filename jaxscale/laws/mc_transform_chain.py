@@ -17,10 +17,8 @@ INCORRECT = Variable(
     inputs={"L": CORRECT, "W": INCORRECT},
     response=SCORE,
     priors={"s": positive(2.0, 0.7), "t": replace(positive(0.6, 0.6), sign=-1.0)},
-    falls=(
-        "L",
-        "W",
-    ),
+    falls=("L",),
+    rises=("W",),
     source=Ours(inspired_by="Schaeffer et al. 2024, arXiv 2406.04391"),
     topic="downstream",
     after="mc_nll",
