@@ -46,6 +46,10 @@ def meaning_problems(
         wrong, expected, rule = values <= 0, f"a {quantity.meaning} above 0", "<= 0"
     elif quantity.support == "unit":
         wrong, expected, rule = (values < 0) | (values > 1), "a share from 0 to 1 (divide a percentage by 100)", "> 1"
+    elif quantity.support == "ordinal":
+        least, most = quantity.levels or (-np.inf, np.inf)
+        wrong = (values < least) | (values > most) | (values % 1 != 0) & ~np.isnan(values)
+        expected, rule = f"a whole number from {least} to {most}", f"> {most}"
     elif quantity.support == "count":
         wrong, expected, rule = (values < 0) | (values % 1 != 0) & ~np.isnan(values), "0, 1, 2, ...", "< 0"
     else:

@@ -59,12 +59,13 @@ class Response:
     Attributes:
         column: canonical column.
         unit: unit of the law's mean.
-        support: "positive", "unit" (0 to 1), "count" (k of n) or "real".
+        support: "positive", "unit" (0 to 1), "count" (k of n), "ordinal" (whole levels) or "real".
         on: the scale on which errors are additive, "log" or "raw".
         noise: default observation model.
         scale: what a prior on an amount is relative to; None means the table's median magnitude.
         units: other units a table may declare, with the factor to `unit`.
         trials: for counts, the column of n.
+        levels: of an ordinal response, the least and the most.
     """
 
     column: str
@@ -76,6 +77,7 @@ class Response:
     scale: float | None = 1.0
     units: Mapping[str, float] | None = None
     trials: str | None = None
+    levels: tuple[int, int] | None = None
 
 
 COUNT = {"1": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}

@@ -1,5 +1,7 @@
 """Plans: the closed form, serving, caps, refusals."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -106,3 +108,17 @@ def test_frontier_grows(fit):
     table = frontier(fit, [1e20, 1e21, 1e22])
     assert (np.diff(table["N_q50"]) > 0).all()
     assert (np.diff(table["loss_q50"]) < 0).all()
+
+
+def test_a_law_with_a_box_is_not_planned_beyond_it():
+    """farseer predicts ever lower losses for huge models on no data: a fit that runs there must not be believed."""
+    law = js.get_law("farseer")
+    truth = dict(law.published["li2025"])
+    rng = np.random.default_rng(0)
+    inputs = {"N": 10 ** rng.uniform(8.5, 10.2, 60), "D": 10 ** rng.uniform(9.5, 11.5, 60)}
+    fit = js.fit(js.simulate(law, truth, inputs, sd=0.002), law, method="point", progress=False)
+    fit = dataclasses.replace(fit, point=truth | {k: v for k, v in fit.point.items() if k not in truth})
+    inside = js.plan(fit, budget=1e21)
+    assert 0.2e9 < inside.recommended["N"] < 25e9
+    with pytest.raises(js.PlanError, match="holds for params from"):
+        js.plan(fit, budget=1e27)

@@ -13,7 +13,8 @@ import pytest
 
 import jaxscale as js
 from jaxscale import registry
-from jaxscale.law import LOSS, PARAMS, Law, Ours, Variable, exponent, family, floor, law, term
+from jaxscale.law import EXAMPLES, LOSS, PARAMS, Law, Ours, Response, Variable, exponent, family, floor, law, term
+from jaxscale.noise import get_noise
 
 SHARE = Variable("share", "share", "share of code in the mixture", axis="raw", span=(0.0, 1.0))
 DROPS = Variable("drop", "", "drops of the learning rate", axis="raw", span=(0.0, 1.0), length=3)
@@ -146,3 +147,34 @@ def test_a_family_is_kept_by_name():
         return mixed(name="parts_law" if parts == 2 else f"parts_law:{parts}")
 
     assert js.get_law("parts_law:3").name == "parts_law:3"
+
+
+GRADE = Response("grade", "levels", "grade", support="ordinal", on="raw", noise="ordered", scale=1.0, levels=(1, 10))
+
+
+def graded() -> Law:
+    def grade_law(n, *, top, b, a):
+        """g(n) = top - b n^-a."""
+        return top - b * n**-a
+
+    priors = {"top": dist.Normal(7.0, 3.0), "b": term("n", "a", median=2.0), "a": exponent()}
+    return law(inputs={"n": EXAMPLES}, response=GRADE, priors=priors, source=Ours("a test"))(grade_law)
+
+
+def test_grades_are_whole_levels():
+    """The rounding is part of the model: its chances add up, and a fit finds what made the grades."""
+    noise = get_noise(None, GRADE)
+    levels = np.arange(1, 11)
+    for mean in (-3.0, 1.4, 5.6, 30.0):
+        chances = np.exp(noise.distribution(jnp.full(10, mean), {"sigma": jnp.asarray(0.7)}, {}).log_prob(levels))
+        assert chances.sum() == pytest.approx(1.0, abs=1e-5)
+        assert levels[np.argmax(chances)] == np.clip(np.round(mean + 1e-9), 1, 10)
+    truth = {"top": 8.0, "b": 40.0, "a": 0.4}
+    runs = js.simulate(graded(), truth, {"n": np.geomspace(30, 1e5, 120)}, sd=0.5)
+    fit = js.fit(runs, graded(), progress=False)
+    assert fit.status.ok
+    table = fit.summary()
+    assert all(table.loc[p, "q05"] < v < table.loc[p, "q95"] for p, v in truth.items())
+    assert set(fit.predict({"n": [100.0, 1e6]})["new_q95"]) <= set(map(float, levels))
+    with pytest.raises(js.DataError, match="a whole number from 1 to 10"):
+        js.fit(js.read_runs(runs.table.assign(grade=runs.table.grade + 0.5)), graded())

@@ -135,7 +135,8 @@ class Bench:
     def supported(self, values: np.ndarray) -> np.ndarray:
         """Where values are finite and can be the response's mean."""
         support = self.law.response.support
-        inside = {"positive": values > 0, "real": np.full(values.shape, True)}
+        anywhere = np.full(values.shape, True)
+        inside = {"positive": values > 0, "real": anywhere, "ordinal": anywhere}
         return np.isfinite(values) & inside.get(support, (values >= 0) & (values <= 1))
 
 
@@ -146,9 +147,8 @@ def said(values: Mapping[str, float]) -> str:
 
 def range_of(bench: Bench) -> str:
     """What the response's mean can be, in words."""
-    return {"positive": "a positive number", "real": "a finite number"}.get(
-        bench.law.response.support, "a share from 0 to 1"
-    )
+    kinds = {"positive": "a positive number", "real": "a finite number", "ordinal": "a finite number"}
+    return kinds.get(bench.law.response.support, "a share from 0 to 1")
 
 
 def has_units(variable: Variable) -> bool:

@@ -23,6 +23,7 @@ ZOOMS = 4
 ZOOM = 9
 AT_EDGE = 0.05  # share of draws whose optimum is on the edge of the search: no answer
 FLAT = 0.005
+NEXT = 1.02  # a step from the optimum that must still be inside a law's box
 
 
 @dataclass(frozen=True)
@@ -172,9 +173,16 @@ class _Search:
 
     def loss(self, n: np.ndarray) -> np.ndarray:
         """(draws, sizes) -> (draws, sizes): each draw at its own sizes."""
-        law = self.fit.law
+        law, inputs = self.fit.law, self.inputs(n)
         params = {p: self.params[p][:, None] for p in law.params}
-        return np.asarray(law(*self.inputs(n).values(), **params))
+        return np.where(self._inside(inputs), np.asarray(law(*inputs.values(), **params)), np.inf)
+
+    def _inside(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """Whether inputs lie where the law means anything."""
+        inside = np.ones(np.broadcast_shapes(*(np.shape(v) for v in inputs.values())), dtype=bool)
+        for symbol, (low, high) in self.fit.law.box.items():
+            inside &= (inputs[symbol] >= low) & (inputs[symbol] <= high)
+        return inside
 
     def optimum(self) -> tuple[np.ndarray, np.ndarray]:
         """Best size and its loss for each draw, (draws,) both.
@@ -203,12 +211,34 @@ class _Search:
             best = np.argmin(fine, axis=1)
             centre, step = around[np.arange(count), best], step / ZOOM
         n = np.exp(centre)
+        self._refuse_edge_of_box(n)
         return n, fine[np.arange(count), best]
+
+    def _refuse_edge_of_box(self, n: np.ndarray) -> None:
+        """A surface that runs away outside its box has no optimum there.
+
+        Raises:
+            PlanError: for too many draws the best size is where the law ends.
+        """
+        near = [self._inside(self.inputs(n * step)) for step in (1.0 / NEXT, NEXT)]
+        at_edge = 1.0 - float(np.mean(near[0] & near[1]))
+        if at_edge > AT_EDGE:
+            law = self.fit.law
+            ends = ", ".join(
+                f"{law.inputs[s].column} from {human(low * law.inputs[s].per)} to {human(high * law.inputs[s].per)}"
+                for s, (low, high) in law.box.items()
+            )
+            raise PlanError(
+                f"{law.name} holds for {ends}, and for {100 * at_edge:.0f} % of the posterior the best size under this "
+                "budget lies at the end of that or beyond it. Ask about a budget inside, or fit a law without such a "
+                "limit, such as chinchilla."
+            )
 
     def profile(self, optimum: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
         """Loss along the budget, over the sizes that matter; and its draws (draws, sizes)."""
         low, high = np.quantile(optimum, [0.01, 0.99])
         n = np.geomspace(max(self.low, low / 10.0), min(self.high, high * 10.0), 241)
+        n = n[self._inside(self.inputs(n))]
         curves = self.fit.curves(self.inputs(n), self.params)
         mean = curves.mean(axis=0)
         quantiles = {f"loss_{name}": np.quantile(curves, q, axis=0) for name, q in QUANTILES.items()}
