@@ -1,14 +1,25 @@
-"""The engine's door: float64 inside, and compiled programs kept on disk between sessions."""
+"""The engine's door: float64 inside, compiled programs kept on disk between sessions, and not too many in memory."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import os
+import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import jax
 import platformdirs
+
+MOST_MAPS = 0.5  # of the memory maps that Linux gives a process, each compiled program taking a dozen
+MAPS, MOST = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
+LOOK_EVERY = 20  # programs
+_lock = threading.Lock()
+_open_doors = 0
+_compiled = 0  # since somebody last looked
+_caches: list[Callable[[], None]] = []
 
 
 @contextlib.contextmanager
@@ -24,10 +35,57 @@ def at_the_door[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
         keep_compiled_programs()
-        with float64():
+        with _door(), float64():
             return function(*args, **kwargs)
 
     return inside
+
+
+@contextlib.contextmanager
+def _door() -> Iterator[None]:
+    """Count who is inside; whoever comes first makes room."""
+    global _open_doors
+    with _lock:
+        if not _open_doors:
+            make_room()
+        _open_doors += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _open_doors -= 1
+
+
+def emptied_for_room[F: Any](cached: F) -> F:
+    """Decorate a functools cache that holds compiled programs."""
+    _caches.append(cached.cache_clear)
+    return cached
+
+
+def make_room() -> bool:
+    """Forget compiled programs when there are so many that the next could not be loaded; whether it did.
+
+    XLA aborts the process when Linux has no memory map left for it: some fifty laws with all their programs. The
+    programs come back from the compile cache on disk when they are needed again. Call it while nothing is running.
+    """
+    global _compiled
+    if _compiled < LOOK_EVERY:
+        return False
+    _compiled = 0
+    if not MAPS.is_file() or MAPS.read_bytes().count(b"\n") < MOST_MAPS * int(MOST.read_text()):
+        return False
+    for clear in _caches:
+        clear()
+    jax.clear_caches()
+    return True
+
+
+def _count(event: str, duration_secs: float, **_: Any) -> None:
+    global _compiled
+    _compiled += event == "/jax/core/compile/backend_compile_duration"
+
+
+jax.monitoring.register_event_duration_secs_listener(_count)
 
 
 @functools.cache

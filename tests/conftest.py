@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import jaxscale as js
+from jaxscale.runtime import make_room
 
 MIRROR = Path(__file__).resolve().parents[2] / "shared" / "data"
 if "JAXSCALE_DATA" not in os.environ and MIRROR.is_dir():
@@ -23,6 +24,12 @@ def design(n: int, seed: int = 0) -> dict[str, np.ndarray]:
     """A design that identifies the Chinchilla law: sizes and tokens drawn apart."""
     rng = np.random.default_rng(seed)
     return {"N": 10 ** rng.uniform(7.6, 10.2, n), "D": 10 ** rng.uniform(9.0, 12.0, n)}
+
+
+@pytest.fixture(autouse=True)
+def room_for_programs() -> None:
+    """Tests compile for a hundred laws, many of them not through the API's door."""
+    make_room()
 
 
 @pytest.fixture(scope="session")

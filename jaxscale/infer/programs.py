@@ -20,6 +20,7 @@ from jaxscale.batch import Lane, lanes_at_once
 from jaxscale.infer import collapsed, hmc, importance
 from jaxscale.infer.point import find_point, finish_point
 from jaxscale.model import Model
+from jaxscale.runtime import emptied_for_room
 
 
 class Programs:
@@ -49,6 +50,7 @@ class Programs:
         return {name: count for name, count in found.items() if count}
 
 
+@emptied_for_room
 @functools.lru_cache(maxsize=64)
 def programs(model: Model) -> Programs:
     """The programs of a model, compiled when they are first called."""

@@ -33,6 +33,7 @@ from jaxscale.report.style import (
 )
 from jaxscale.result import Fit
 from jaxscale.trust.doctor import OUTLYING
+from jaxscale.variables import Variable
 from jaxscale.words import spread
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def loss_against_compute(fit: Fit, budget: float | None = None) -> Figure:
 def curve(fit: Fit) -> Figure:
     """The law against its first input, with its 90 % band and the runs.
 
-    Laws of several inputs have one curve for each of up to four levels of the second, labelled with it.
+    Laws of several inputs have one curve for each of up to four levels of the second, labelled with it; where an input
+    is a vector, each run has its own interval instead.
     """
     return _curve(fit, seen(fit))
 
@@ -89,13 +91,16 @@ def curve(fit: Fit) -> Figure:
 def _curve(fit: Fit, runs: Seen) -> Figure:
     figure = canvas(4.4)
     axes = figure.add_subplot()
-    first, *others = fit.law.inputs
-    x = runs.x[first]
-    ends = padded(x, 0.06)
-    log_axis(axes, "x", *ends, kind="compute" if fit.law.inputs[first].unit == "FLOP" else "count")
+    first, *others = [s for s, v in fit.law.inputs.items() if not v.length]
+    variable, x = fit.law.inputs[first], runs.x[first]
+    grid = _grid(axes, variable, x)
     share = fit.law.response.support in ("unit", "count")
-    if fit.status.ok:
-        grid = np.geomspace(*ends, 120)
+    if fit.status.ok and any(v.length for v in fit.law.inputs.values()):
+        low, middle, high = np.quantile(curves(fit, runs.x), [0.05, 0.5, 0.95], axis=0)
+        if fit.has_draws:
+            axes.vlines(x, low, high, color=LAW, linewidth=3.0, alpha=0.35)
+        axes.plot(x, middle, "_", color=LAW, markersize=6)
+    elif fit.status.ok:
         for level in _levels(runs, others):
             fixed = {s: np.full_like(grid, v) for s, v in level.items()}
             drawn = curves(fit, {first: grid, **fixed})
@@ -114,7 +119,6 @@ def _curve(fit: Fit, runs: Seen) -> Figure:
     if share:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:g} %"))
     _mark_odd(axes, x, runs.y, runs.odd)
-    variable = fit.law.inputs[first]
     title = f"The runs and the law {fit.law.name}" if fit.status.ok else "The runs"
     unit = "" if share else f", {fit.law.response.unit}"
     label = variable.meaning if variable.unit in variable.meaning else f"{variable.meaning}, {variable.unit}"
@@ -193,6 +197,17 @@ def _target(axes: Axes, at: pd.DataFrame, quantity: str, budget: float, above: b
         color=TARGET, fontweight="bold", zorder=7, path_effects=halo(), va="top", ha="right",
     )  # fmt: skip
     return [low, high]
+
+
+def _grid(axes: Axes, variable: Variable, x: np.ndarray) -> np.ndarray:
+    """Set the axis of an input up; points along it at which to draw the law."""
+    if variable.axis == "raw":
+        air = 0.04 * (np.ptp(x) or 1.0)
+        axes.set_xlim(x.min() - air, x.max() + air)
+        return np.linspace(x.min(), x.max(), 120)
+    ends = padded(x, 0.06)
+    log_axis(axes, "x", *ends, kind="compute" if variable.unit == "FLOP" else "count")
+    return np.geomspace(*ends, 120)
 
 
 def _levels(runs: Seen, others: Sequence[str]) -> list[dict[str, float]]:
