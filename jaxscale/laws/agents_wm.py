@@ -14,10 +14,7 @@ from jaxscale.law import LOSS, PARAMS, TOKENS, Paper, exponent, floor, law, term
         "beta": exponent(),
     },
     linear=("E", "Nc", "Dc"),
-    falls=(
-        "N",
-        "D",
-    ),
+    falls=("N", "D"),
     source=Paper("Pearce et al. 2024", arxiv="2411.04434"),
     decides="N, D",
     topic="other",

@@ -11,10 +11,7 @@ AVERAGE_PARAMS = Variable("avg_params", "parameters", "active parameters, mean o
     response=LOSS,
     priors={"E": floor(), "A": term("Navg", "alpha"), "alpha": exponent(), "B": term("D", "beta"), "beta": exponent()},
     linear=("E", "A", "B"),
-    falls=(
-        "Navg",
-        "D",
-    ),
+    falls=("Navg", "D"),
     source=Paper("Jin et al. 2025", arxiv="2501.12486"),
     decides="Navg, D",
     topic="architecture",

@@ -14,10 +14,7 @@ from jaxscale.law import EXAMPLES, LOSS, PARAMS, Ours, exponent, floor, law, pre
         "alphaP": exponent(median=0.5),
     },
     linear=("E", "cD", "cP"),
-    falls=(
-        "D",
-        "P",
-    ),
+    falls=("D", "P"),
     source=Ours("Bahri et al. 2021, arXiv 2102.06701"),
     published={
         "variance_limited_data": preset(alphaD=1.0, note="the model is the bottleneck, data are many"),

@@ -16,10 +16,7 @@ STEPS = Variable("steps", "steps", "optimiser steps")
         "rN": exponent(median=0.5),
     },
     linear=("L0", "ct", "cN"),
-    falls=(
-        "t",
-        "N",
-    ),
+    falls=("t", "N"),
     source=Ours("Bordelon et al. 2024, arXiv 2402.01092"),
     published={
         "wikitext": preset("secondary", "a transformer", rt=0.16, rN=0.76),

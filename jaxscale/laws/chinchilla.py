@@ -8,10 +8,7 @@ from jaxscale.law import LOSS, PARAMS, TOKENS, Paper, exponent, floor, law, pres
     response=LOSS,
     priors={"E": floor(), "A": term("N", "alpha"), "alpha": exponent(), "B": term("D", "beta"), "beta": exponent()},
     linear=("E", "A", "B"),
-    falls=(
-        "N",
-        "D",
-    ),
+    falls=("N", "D"),
     source=Paper("Hoffmann et al. 2022", arxiv="2203.15556", where="eq. 2"),
     published={
         "hoffmann2022": preset(

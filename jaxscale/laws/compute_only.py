@@ -37,10 +37,7 @@ class Level(Prior):
     response=LINE,
     priors={"a": Level(dist.LogNormal(math.log(2.0), 0.8), "exp", scaled=True), "b": positive(0.1, 1.2)},
     linear=("a", "b"),
-    falls=(
-        "N",
-        "D",
-    ),
+    falls=("N", "D"),
     source=Paper("Guo 2024", arxiv="2404.19484"),
     published={"guo2024": preset("memory", "bits per character, not nats per token", a=1.240, b=0.031)},
 )

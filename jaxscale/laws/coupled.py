@@ -15,10 +15,7 @@ from jaxscale.law import LOSS, PARAMS, TOKENS, Paper, exponent, floor, law, pres
         "k": exponent(median=0.6, spread=0.3),
     },
     linear=("E",),
-    falls=(
-        "N",
-        "D",
-    ),
+    falls=("N", "D"),
     contains={"chinchilla": {"k": 1.0}},
     source=Paper("Busbridge et al. 2025", arxiv="2502.08606"),
     published={

@@ -29,11 +29,7 @@ def _effective(log_total, log_unique, half):
         "RD": positive(10.0, 0.7),
         "RN": positive(10.0, 0.7),
     },
-    falls=(
-        "N",
-        "D",
-        "U",
-    ),
+    falls=("N", "D", "U"),
     source=Paper("Muennighoff et al. 2023", arxiv="2305.16264"),
     published={
         "muennighoff2023": preset(

@@ -18,10 +18,7 @@ IN_N, IN_D = "fitted in N alone, with D unlimited", "fitted in D alone, with N u
         "beta": exponent(median=0.8),
     },
     linear=("delta",),
-    falls=(
-        "N",
-        "D",
-    ),
+    falls=("N", "D"),
     source=Paper("Fang et al. 2024", arxiv="2403.18684"),
     published={
         "joint": preset("secondary", "rounded", A=3.6e4, B=7.1e3, alpha=0.56, beta=1.31, delta=0.03),

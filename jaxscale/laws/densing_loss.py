@@ -8,10 +8,7 @@ from jaxscale.law import LOSS, PARAMS, TOKENS, Paper, exponent, law, term
     response=LOSS,
     priors={"a": term("N", "alpha"), "alpha": exponent(), "b": term("D", "beta"), "beta": exponent()},
     linear=("a", "b"),
-    falls=(
-        "N",
-        "D",
-    ),
+    falls=("N", "D"),
     source=Paper("Xiao et al. 2024", arxiv="2412.04315"),
     decides="N, D",
     topic="downstream",

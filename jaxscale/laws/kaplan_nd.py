@@ -12,10 +12,7 @@ from jaxscale.law import LOSS, PARAMS, TOKENS, Paper, exponent, law, preset, ter
         "Dc": term("D", "aD", root=True, median=2.0, spread=0.7),
         "aD": exponent(median=0.1),
     },
-    falls=(
-        "N",
-        "D",
-    ),
+    falls=("N", "D"),
     contains={"kaplan_n": {"D": 1e300}, "kaplan_d": {"N": 1e300}},
     source=Paper("Kaplan et al. 2020", arxiv="2001.08361", where="eq. 1.5, table 2"),
     published={

@@ -15,10 +15,7 @@ LEAST_STEPS = Variable("steps", "steps", "optimiser steps, at batches far above 
         "aS": exponent(median=0.7),
     },
     linear=("Nc", "Sc"),
-    falls=(
-        "N",
-        "S",
-    ),
+    falls=("N", "S"),
     contains={"kaplan_n": {"S": 1e300}},
     source=Paper("Kaplan et al. 2020", arxiv="2001.08361", where="table 3"),
     published={"kaplan2020": preset("verified", "WebText2", Nc=6.5e13, aN=0.077, Sc=2.1e3, aS=0.76)},

@@ -21,10 +21,7 @@ CURVES = "three curves of the multi-power data, peak 3e-4; S1 is the column lr_s
         "C": between("L0", 0.0).with_dist(share(centre=0.85, spread=1.5).dist),
     },
     linear=("L0", "A"),
-    falls=(
-        "S1",
-        "S2",
-    ),
+    falls=("S1", "S2"),
     source=Paper("Tissue et al. 2024", arxiv="2408.11029"),
     published={
         "demo": preset("recomputed", DEMO, L0=2.628, A=0.430, alpha=0.550, C=0.411),

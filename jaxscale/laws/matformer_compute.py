@@ -8,10 +8,7 @@ from jaxscale.law import LOSS, PARAMS, TOKENS, Paper, exponent, floor, law, term
     response=LOSS,
     priors={"c": floor(), "a": term({"N": "-b", "D": "-b"}), "b": exponent(median=0.15, sign=-1.0)},
     linear=("c", "a"),
-    falls=(
-        "N",
-        "D",
-    ),
+    falls=("N", "D"),
     source=Paper("MatFormer: Nested Transformer for Elastic Inference", arxiv="2310.07707"),
     decides="the product N D",
     topic="architecture",

@@ -17,10 +17,7 @@ EXPERTS = Variable("experts", "experts", "expert models merged", span=(1.0, 64.0
         "b": positive(median=0.5, spread=0.7),
     },
     linear=("Ls", "B", "A0"),
-    falls=(
-        "N",
-        "k",
-    ),
+    falls=("N", "k"),
     source=Paper("Model Merging Scaling Laws, 2025", arxiv="2509.24244"),
     decides="N, k",
     topic="merging",

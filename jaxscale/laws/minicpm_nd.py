@@ -17,10 +17,7 @@ UNNAMED = "one of code, English and Chinese Wikihow, Ultratext, Chinese Yayi"
         "beta": exponent(),
     },
     linear=("L0", "CN", "CD"),
-    falls=(
-        "N",
-        "D",
-    ),
+    falls=("N", "D"),
     source=Paper("Hu et al. 2024", arxiv="2404.06395", where="figure 10"),
     published={
         "average": preset(CN=0.0715, alpha=0.29, CD=0.300, beta=0.23, L0=0.31, note="mean over five corpora"),

@@ -18,10 +18,7 @@ DECODER = Variable("decoder_params", "parameters", "non-embedding parameters of 
         "pd": exponent(median=0.2),
     },
     linear=("Linf", "beta"),
-    falls=(
-        "Ne",
-        "Nd",
-    ),
+    falls=("Ne", "Nd"),
     source=Paper("Ghorbani et al. 2021", arxiv="2109.07740"),
     decides="Ne, Nd",
     topic="translation",

@@ -13,10 +13,7 @@ from jaxscale.law import LOSS, PARAMS, STREAMS, Paper, exponent, floor, law, log
         "k": positive(median=0.3, spread=1.0),
     },
     linear=("E", "A"),
-    falls=(
-        "N",
-        "P",
-    ),
+    falls=("N", "P"),
     source=Paper("Chen et al. 2025", arxiv="2505.10475", where="eq. 5"),
     published={
         "stack_v2_python": preset("recomputed", E=0.69095, A=1.1306e7, alpha=0.18922, k=0.39357),

@@ -17,10 +17,7 @@ BATCH = Variable("batch_tokens", "tokens", "tokens of a batch", {"1": 1.0, "K": 
         "Bs": term("B", 1.0, median=100.0, spread=2.0),  # it is multiplied by L^(-1/aB), about 1/200
         "aB": positive(0.21, 0.5),
     },
-    falls=(
-        "N",
-        "S",
-    ),
+    falls=("N", "S"),
     contains={"kaplan_ns": {"B": 1e300}},
     source=Paper("Su et al. 2024", arxiv="2403.06563", where="the chain L(N), L(N, S_min), L(N, S, B)"),
     decides="N, S, B",

@@ -17,10 +17,7 @@ TRANSFERRED = Response(
         "alpha": exponent(median=0.2),
         "beta": exponent(median=0.4),
     },
-    rises=(
-        "DF",
-        "N",
-    ),
+    rises=("DF", "N"),
     source=Paper("Hernandez et al. 2021", arxiv="2102.01293", where="table 1"),
     published={
         "text_to_python": preset(k=1.9e4, alpha=0.18, beta=0.38),
