@@ -42,10 +42,12 @@ def data_filter_utility(P, e, *, a, b, tau, d):
     the half-life of the utility b < 0 in epochs. As the authors' code has it, and as their values of a need: a stands
     inside the power and the floor d inside the product, not as in the paper's A n_1^b prod + d.
     """
-    passes = np.arange(1.0, LONGEST + 1.0)
-    seen = jnp.minimum(log(e)[..., None], np.log(passes))  # ln(n_j / P)
+    epochs = jnp.expand_dims(jnp.asarray(log(e)), -1)
+    passes = np.arange(1.0, LONGEST + 1.0).reshape((1,) * (epochs.ndim - 1) + (-1,))
+    seen = jnp.minimum(epochs, np.log(passes))  # ln(n_j / P)
     gained = seen[..., 1:] - seen[..., :-1]
-    later = jnp.sum(2.0 ** (-passes[:-1] / tau) * gained, axis=-1)
+    half = jnp.expand_dims(jnp.asarray(tau), -1) if jnp.ndim(tau) else tau
+    later = jnp.sum(2.0 ** (-passes[..., :-1] / half) * gained, axis=-1)
     return (d + (a * P * jnp.exp(seen[..., 0])) ** b) * jnp.exp(b * later)
 
 
