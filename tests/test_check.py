@@ -110,6 +110,10 @@ def two_views(N, D, *, E, A, alpha, B, beta):
     return E + A / N**alpha + B / D**beta * (1.0 if hasattr(N, "dtype") else 1.0 + 1e-8)
 
 
+def nearly(N, D, *, E, A, alpha, B, beta):
+    return (E + A / N**alpha + B / D**beta) * (1.0 + 1e-5)
+
+
 PLANTED: dict[str, tuple[str, Callable[..., Any], dict[str, Any]]] = {
     "a nonlinear 'linear' parameter": ("linear", nonlinear, {"linear": ("E", "A", "beta")}),
     "a coefficient under a power": ("linear", bent, {"linear": ("E", "B")}),
@@ -126,6 +130,9 @@ PLANTED: dict[str, tuple[str, Callable[..., Any], dict[str, Any]]] = {
     "float32 out": ("float64", single, {}),
     "Python's mathematics": ("values", numpy_log, {}),
     "another value for the engine": ("views", two_views, {}),
+    "a loss said to rise with data": ("directions", right, {"falls": ("N",), "rises": ("D",)}),
+    "a law that is not quite the one inside": ("nesting", nearly, {"contains": {"chinchilla": {}}}),
+    "a law inside that has other parameters": ("nesting", right, {"contains": {"kaplan_nd": {}}}),
     "a preset outside the response": (
         "published", right, {"published": {"slip": {"E": -1.69, "A": 406.0, "alpha": 0.34, "B": 410.0, "beta": 0.28}}},
     ),
@@ -147,6 +154,12 @@ def with_priors(**changes: Any) -> dict[str, Any]:
 class OneWay(Prior):
     def coordinate(self, value, params, log_centre, scale):
         return value / scale
+
+
+def test_a_name_of_the_noise_is_refused():
+    """It would be overwritten by the noise's own, without a word."""
+    with pytest.raises(js.LawError, match="sigma are names of the noise"):
+        law(inputs={"N": PARAMS}, response=LOSS, priors={"sigma": floor()}, source=OURS)(lambda N, *, sigma: sigma)
 
 
 def test_catches_a_coordinate_that_does_not_come_back():
@@ -192,11 +205,13 @@ def test_catches_a_step_that_no_run_can_see():
 
 
 def test_a_good_law_passes_and_says_what_was_verified():
-    report = check_law(made(right, linear=("E", "A", "B")))
+    report = check_law(made(right, linear=("E", "A", "B"), falls=("N", "D"), contains={"chinchilla": {}}))
     assert isinstance(report, Report)
     assert list(report.checks) == list(CHECKS)
     assert str(report).startswith(f"planted: {len(CHECKS)} checks passed in ")
     assert "linear in the coordinates of E, A, B" in str(report)
+    assert "falls with N, D" in str(report)
+    assert "contains chinchilla" in str(report)
     assert js.check_law is check_law
 
 

@@ -42,7 +42,8 @@ def nesting(bench: Bench) -> str:
         inner = get_law(name)
         missing = {*inner.params, *inner.inputs} - {*law.params, *law.inputs}
         if missing:
-            raise Fault(f"got {name!r} among the laws it contains, whose {sorted(missing)} it does not have")
+            names = ", ".join(sorted(missing))
+            raise Fault(f"got {name!r} among the laws it contains, which has {names}; expected names that both have")
         inputs = bench.inputs(bench.x)
         inputs |= {s: np.full_like(v, values[s]) for s, v in inputs.items() if s in values}
         params = {p: np.full(DRAWS, values[p]) if p in values else v for p, v in bench.params.items()}
