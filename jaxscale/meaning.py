@@ -38,14 +38,17 @@ def meaning_problems(
         rows: line or position of each.
         declared: whether the user declared a unit.
     """
+    share = (values < 0) | (values > 1), "a share from 0 to 1 (divide a percentage by 100)", "> 1"
     if isinstance(quantity, Variable) and quantity.axis == "raw":
-        return []
-    if isinstance(quantity, Variable):
+        if quantity.unit != "share":
+            return []
+        wrong, expected, rule = share
+    elif isinstance(quantity, Variable):
         wrong, expected, rule = values <= 0, "a number above 0", "<= 0"
     elif quantity.support == "positive":
         wrong, expected, rule = values <= 0, f"a {quantity.meaning} above 0", "<= 0"
     elif quantity.support == "unit":
-        wrong, expected, rule = (values < 0) | (values > 1), "a share from 0 to 1 (divide a percentage by 100)", "> 1"
+        wrong, expected, rule = share
     elif quantity.support == "ordinal":
         least, most = quantity.levels or (-np.inf, np.inf)
         wrong = (values < least) | (values > most) | (values % 1 != 0) & ~np.isnan(values)

@@ -178,3 +178,8 @@ def test_grades_are_whole_levels():
     assert set(fit.predict({"n": [100.0, 1e6]})["new_q95"]) <= set(map(float, levels))
     with pytest.raises(js.DataError, match="a whole number from 1 to 10"):
         js.fit(js.read_runs(runs.table.assign(grade=runs.table.grade + 0.5)), graded())
+
+
+def test_a_percentage_is_no_share(table):
+    with pytest.raises(js.DataError, match="divide a percentage by 100"):
+        js.fit(js.read_runs(table.assign(share=100 * table.share)), mixed())
