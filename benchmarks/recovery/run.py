@@ -18,6 +18,7 @@ import os
 import subprocess
 import sys
 import time
+import zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -105,8 +106,9 @@ def study(name: str, tables: int) -> dict:
         "scale": np.asarray(bench.scale),
         "trials": jnp.full(len(next(iter(x.values()))), TRIALS),
     }
-    u = jax.vmap(bench.model.draw_prior)(jax.random.split(jax.random.key(1), tables))
-    keys = jax.random.split(jax.random.key(2), tables)
+    first, second = jax.random.split(jax.random.key(zlib.crc32(name.encode())))  # laws must not share their luck
+    u = jax.vmap(bench.model.draw_prior)(jax.random.split(first, tables))
+    keys = jax.random.split(second, tables)
     seen = np.array(jax.jit(jax.vmap(lambda u, key: bench.model.new_runs(u, lane, key)))(u, keys))
     truth = np.asarray(jax.jit(jax.vmap(lambda u: bench.model.mean_at(u, lane)))(u))
     columns = pd.DataFrame(law.by_column(bench.inputs(x)))
