@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxscale import __version__
 from jaxscale.batch import Table, key_of, keys_of, lane_of, rows_for, table_of
+from jaxscale.choose import choose
 from jaxscale.engine.cluster import run_on_ray
 from jaxscale.engine.local import run_local
 from jaxscale.engine.shard import Recipe, cut
@@ -31,6 +32,7 @@ from jaxscale.model import Model
 from jaxscale.noise import Noise, get_noise
 from jaxscale.progress import counting, telling
 from jaxscale.readers import read_runs
+from jaxscale.residuals import remarks
 from jaxscale.result import Fit, load_fit
 from jaxscale.runs import Runs
 from jaxscale.runtime import at_the_door
@@ -39,6 +41,7 @@ from jaxscale.tree import data_tree
 
 EXECUTORS = {"local": run_local, "ray": run_on_ray}
 SHARD = 256
+COMPARED = 4000  # draws of each noise that is compared
 METHODS = (*cascade.METHODS, "point", "bootstrap")
 
 
@@ -63,8 +66,10 @@ def fit(
     Args:
         runs: a Runs, a path or a DataFrame.
         law: a law, its name, or the path of a Python file that defines one.
-        noise: "student_t" (default for losses), "normal", "binomial" (default for counts), each with "/log" or
-            "/raw" behind it; "least_squares" and "huber" are point fits.
+        noise: "student_t" (default for losses), "normal", "outliers", "frontier", "heteroscedastic", "known_sd",
+            "checkpoints", "binomial" (default for counts), "beta_binomial" or "beta", each with "/log" or "/raw"
+            behind it; "least_squares" and "huber" are point fits. "auto" compares those that could describe the
+            rows by leave-one-out and says in the notes what it chose and why. See docs/noise.md.
         method: "auto" is the gated cascade; "hmc", "nuts", "importance" force one sampler; "point" is the optimum
             alone; "bootstrap" resamples runs and refits the point.
         seed: of every random draw.
@@ -82,10 +87,11 @@ def fit(
     began = time.perf_counter()
     runs, law = as_runs(runs), get_law(law)
     law = law.with_priors(priors) if priors else law
-    model = Model(law, get_noise(noise, law.response))
-    method = _settled_method(method, model.noise)
-    table = table_of(runs, law)
     with telling(progress) as say:
+        noise, said = _settled_noise(noise, runs, law, method, seed, say)
+        model = Model(law, get_noise(noise, law.response))
+        method = _settled_method(method, model.noise)
+        table = table_of(runs, law, model.noise)
         made = _fit_table(model, table, method, seed, draws, say)
     about = {
         "rows": len(table),
@@ -97,7 +103,7 @@ def fit(
         "columns": dict(runs.columns),
         "excluded": [{"row": int(r), "reason": str(w)} for r, w in runs.excluded[["row", "reason"]].to_numpy()],
         "trials": None if table.trials is None else float(np.median(table.trials)),
-        "notes": [*runs.notes, *table.notes, *made.pop("notes")],
+        "notes": [*runs.notes, *table.notes, *said, *made.pop("notes")],
         "priors": {p: repr(v) for p, v in (priors or {}).items()},
         "basins": made.pop("basins"),
         "stages": made.pop("stages"),
@@ -112,7 +118,10 @@ def fit(
     }
     groups = (made.pop(k) for k in ("draws", "convergence", "log_likelihood", "sample_stats"))
     tree = data_tree(table, runs, law, *groups)
-    return Fit(law=law, noise=model.noise, data=tree, about=about, **made)
+    found = Fit(law=law, noise=model.noise, data=tree, about=about, **made)
+    if found.has_draws and model.noise.bayesian:
+        about["notes"] += remarks(found)
+    return found
 
 
 @at_the_door
@@ -155,6 +164,8 @@ def fit_many(
     """
     law = get_law(law)
     law = law.with_priors(priors) if priors else law
+    if noise == "auto":
+        raise ConfigError("fit_many takes one noise for all tables; find it by fit(one_table, noise='auto')")
     settled = get_noise(noise, law.response)
     method = _settled_method(method, settled)
     if method == "bootstrap":
@@ -163,7 +174,7 @@ def fit_many(
         raise ConfigError(f"no executor is called {executor!r}; there are {', '.join(EXECUTORS)}")
     recipe = Recipe(law, settled, method, seed, draws, keep)
     with counting(progress) as count:
-        shards = cut(recipe, read_tables(tables, law), shard_size)
+        shards = cut(recipe, read_tables(tables, law, settled), shard_size)
         store = Memory() if out is None else Folder(out)
         fits = Fits(recipe, tuple(tables if isinstance(tables, Mapping) else tables.places()),
                     tuple(s.key for s in shards), store)  # fmt: skip
@@ -186,6 +197,24 @@ def load(path: str | os.PathLike[str]) -> Fit | Fits:
         DataError: there is none.
     """
     return load_fits(path) if os.path.isdir(path) else load_fit(path)
+
+
+def _settled_noise(
+    noise: str | Noise | None, runs: Runs, law: Law, method: str, seed: int, say: Callable[[str], None]
+) -> tuple[str | Noise | None, list[str]]:
+    """The noise, and what is said of its choice where it is "auto"."""
+    if noise != "auto":
+        return noise, []
+    if method in ("point", "bootstrap"):
+        raise ConfigError(f"noise 'auto' compares posteriors, which method {method!r} has none of; name a noise")
+
+    def likelihood(name: str) -> np.ndarray | None:
+        say(f"trying noise {name}")
+        model = Model(law, get_noise(name, law.response))
+        made = _fit_table(model, table_of(runs, law, model.noise), "auto", seed, COMPARED, say)
+        return made["log_likelihood"]
+
+    return choose(runs, law, likelihood)
 
 
 def _settled_method(method: str, noise: Noise) -> str:
@@ -237,6 +266,10 @@ def _fit_table(
         made["convergence"] = {p: take(found.convergence, (0, i)) for i, p in enumerate(model.params)}
         if names := cascade.prior_dominated(found)[0]:
             made["notes"] = [_little_said(names)]
+        medians = {p: np.median(v) for p, v in made["draws"].items()}
+        if (count := model.noise.effective(medians, lane)) is not None:
+            held = len(np.unique(table.beside["run"]))
+            made["notes"] = [*made["notes"], _effective_said(len(table), held, float(count))]
         if found.chains[0] > 1:
             stats = {"energy": found.energy[0], "diverging": found.diverging[0]}
             made["sample_stats"] = {k: v.reshape(shape) for k, v in stats.items()}
@@ -255,6 +288,13 @@ def _basins(point: Any) -> dict[str, float]:
         "decrement": float(point.decrement),
         "objective": float(point.objective),
     }
+
+
+def _effective_said(rows: int, held: int, count: float) -> str:
+    return (
+        f"The {rows} rows are checkpoints of {held} runs, and fix the level of the law as well as {count:.1f} "
+        "independent rows would."
+    )
 
 
 def _little_said(names: Sequence[str]) -> str:

@@ -8,6 +8,8 @@ A lane is a dict of arrays, and the engine's functions are written for one lane 
     centre   {symbol: ()}       logarithm of the inputs' geometric means; 0 for raw inputs
     scale    ()                 the response's scale
     trials   (rows,)            of counts only
+
+and what the noise needs beside them, see beside.py.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxscale.beside import beside_lane, read_beside, sizes
 from jaxscale.law import Law
 from jaxscale.noise import Noise
 
@@ -44,6 +47,7 @@ class Table:
         trials: (n,) or None.
         scale: what priors on amounts are relative to.
         notes: what was derived from other columns.
+        beside: what the noise needs beside inputs and response, name -> (n,).
     """
 
     x: Mapping[str, np.ndarray]
@@ -52,6 +56,7 @@ class Table:
     scale: float
     notes: tuple[str, ...]
     axes: Mapping[str, str] = field(default_factory=dict)
+    beside: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -65,7 +70,8 @@ class Table:
     def digest(self) -> bytes:
         """Hash of every number in it."""
         digest = hashlib.sha256(repr((sorted(self.x), self.scale)).encode())
-        for values in (*(self.x[s] for s in sorted(self.x)), self.y, self.trials):
+        more = (self.beside[k] for k in sorted(self.beside))
+        for values in (*(self.x[s] for s in sorted(self.x)), self.y, self.trials, *more):
             digest.update(b"\x1d" if values is None else (np.asarray(values, np.float64) + 0.0).tobytes())
         return digest.digest()
 
@@ -73,35 +79,42 @@ class Table:
         """Some of the rows, with the same scale."""
         trials = None if self.trials is None else self.trials[rows]
         x = {k: v[rows] for k, v in self.x.items()}
-        return replace(self, x=x, y=self.y[rows], trials=trials)
+        beside = {k: v[rows] for k, v in self.beside.items()}
+        return replace(self, x=x, y=self.y[rows], trials=trials, beside=beside)
 
 
-def table_of(runs: Runs, law: Law) -> Table:
-    """The columns a law needs, checked.
+def table_of(runs: Runs, law: Law, noise: Noise | None = None) -> Table:
+    """The columns that a law and a noise need, checked; those of the law alone where no noise is given.
 
     Raises:
         DataError: a column is missing or a value cannot be used; all problems at once.
     """
-    values, notes = runs.numbers({**law.inputs, law.response.column: law.response})
-    return _table(values, law, np.arange(len(runs)), notes)
+    return _whole(runs, law, noise)
 
 
-def tables_of(runs: Runs, law: Law) -> dict[str, Table]:
+def tables_of(runs: Runs, law: Law, noise: Noise | None = None) -> dict[str, Table]:
     """One table a group, the columns read once for all.
 
     Raises:
         DataError: as `table_of`, with the problems of all groups.
     """
+    whole = _whole(runs, law, noise)
+    return {name: replace(whole.take(at), scale=_scale(whole.y[at], law)) for name, at in runs.places().items()}
+
+
+def _whole(runs: Runs, law: Law, noise: Noise | None) -> Table:
     values, notes = runs.numbers({**law.inputs, law.response.column: law.response})
-    return {name: _table(values, law, at, notes) for name, at in runs.places().items()}
+    beside = {} if noise is None or not noise.needs else read_beside(runs, law, noise)
+    x, axes = {s: values[s] for s in law.inputs}, {s: v.axis for s, v in law.inputs.items()}
+    if noise is not None and "size" in noise.needs:
+        beside["size"] = sizes(law, x)
+    y = values[law.response.column]
+    return Table(x, y, values.get("trials"), _scale(y, law), tuple(notes), axes, beside)
 
 
-def _table(values: Mapping[str, np.ndarray], law: Law, rows: np.ndarray, notes: Sequence[str]) -> Table:
-    response = law.response
-    y, trials = values[response.column][rows], values.get("trials")
-    scale = response.scale if response.scale is not None else float(np.median(np.abs(y))) or 1.0
-    x, axes = {s: values[s][rows] for s in law.inputs}, {s: v.axis for s, v in law.inputs.items()}
-    return Table(x, y, None if trials is None else trials[rows], scale, tuple(notes), axes)
+def _scale(y: np.ndarray, law: Law) -> float:
+    fixed = law.response.scale
+    return fixed if fixed is not None else float(np.median(np.abs(y))) or 1.0
 
 
 def lane_of(table: Table, noise: Noise, rows: int, weights: np.ndarray | None = None) -> Lane:
@@ -121,7 +134,9 @@ def lane_of(table: Table, noise: Noise, rows: int, weights: np.ndarray | None = 
     }
     if table.trials is not None:
         lane["trials"] = table.trials[fill]
-    return lane
+    if "size" in table.beside:
+        lane["centre"]["size"] = np.asarray(table.beside["size"].mean())
+    return lane | beside_lane(table, noise, fill)
 
 
 def rows_for(n: int) -> int:

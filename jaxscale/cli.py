@@ -193,7 +193,7 @@ def backtest(
     table: Table = None,
     law: Annotated[list[str] | None, typer.Option(help="A law; repeat for several.", show_default="chinchilla")] = None,
     hold_out: Annotated[float, typer.Option(help="Share of the runs, the largest, to forecast.")] = 0.2,
-    noise: Annotated[str | None, typer.Option(help="student_t, normal or binomial.")] = None,
+    noise: Annotated[str | None, typer.Option(help="As of fit, but not auto, least_squares or huber.")] = None,
     seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
     json: Json = False,
     *,

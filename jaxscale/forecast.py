@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from jaxscale.beside import sizes
 from jaxscale.errors import DataError, Problem
 from jaxscale.law import Law
 from jaxscale.noise import Noise
@@ -48,7 +49,7 @@ def forecast(
         table[name] = values
     if noise.bayesian:  # a bootstrap of a point fit has no model of a new run
         params = {p: jnp.asarray(draws[p])[:, None] for p in noise.priors}
-        lane = {"trials": jnp.asarray(trials)}
+        lane = {"trials": jnp.asarray(trials), "size": jnp.asarray(sizes(law, inputs))}
         new = np.asarray(noise.sample(jax.random.key(seed), jnp.asarray(drawn), params, lane))
         table["new_q05"], table["new_q95"] = np.quantile(new, [0.05, 0.95], axis=0)
     return table

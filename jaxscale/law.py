@@ -25,6 +25,7 @@ from jax.core import Tracer
 
 from jaxscale.errors import LawError
 from jaxscale.implicit import decreasing_root
+from jaxscale.noise import NOISE_PARAMETERS
 from jaxscale.positive import log
 from jaxscale.priors import Prior, as_prior, between, exponent, floor, positive, relative, share, term
 from jaxscale.registry import family, get_law, is_registered, list_laws, register
@@ -51,8 +52,6 @@ __all__ = [  # the words a law file is written with
     "exponent", "family", "floor", "get_law", "law", "list_laws", "log", "positive", "preset", "relative", "share",
     "term",
 ]  # fmt: skip
-
-NOISE_PARAMETERS = frozenset({"sigma", "nu"})  # of observation models, beside which a law's are reported
 
 
 @dataclass(frozen=True)
@@ -245,7 +244,7 @@ def law(
         for key, values in presets.items():
             if stray := set(values) - set(params):
                 raise LawError(f"law {name!r}: preset {key!r} sets {sorted(stray)}, which it does not have")
-        if taken := sorted(set(params) & NOISE_PARAMETERS):
+        if taken := sorted(set(params) & set(NOISE_PARAMETERS)):
             raise LawError(f"law {name!r}: {', '.join(taken)} are names of the noise's parameters; call them otherwise")
         if stray := set(linear) - set(params):
             raise LawError(f"law {name!r}: linear names {sorted(stray)}, which it does not have")

@@ -23,6 +23,7 @@ from jaxscale.noise import Noise
 from jaxscale.positive import Positive
 from jaxscale.priors import BIJECTORS, Bijector, Prior, in_float64
 
+ALONG_A_RUN = ("tokens", "steps", "examples", "flops")
 IMPOSSIBLE = -1e30  # log density where the model gives no finite one
 
 
@@ -97,6 +98,9 @@ class Model:
         amount nears zero, and samplers fall off it.
         """
         places = [i for i in self.linear if self.sites[i].prior.scaled and self.sites[i].prior.bijector == "exp"]
+        if not self.noise.apart:  # what varies along a run is known far better than the rest, so it is broken off first
+            along = {s for s, v in self.law.inputs.items() if v.column in ALONG_A_RUN}
+            places[1:] = sorted(places[1:], key=lambda i: not along & set(self.sites[i].prior.powers))
         return tuple(places) if len(places) > 1 else ()
 
     # ---- from the flat vector to what it means -----------------------------------------------
@@ -180,10 +184,7 @@ class Model:
         for name, value in params.items():
             if name not in coordinates:
                 numpyro.deterministic(name, value)
-        observed = self.noise.distribution(self.mean(params, lane["x"]), params, lane)
-        used = lane["w"] > 0
-        with numpyro.handlers.mask(mask=used), numpyro.handlers.scale(scale=jnp.where(used, lane["w"], 1.0)):
-            numpyro.sample("y", observed, obs=lane["y"])
+        self.noise.observe(self.mean(params, lane["x"]), params, lane)
 
     def log_density(self, u: jax.Array, lane: Lane) -> jax.Array:
         """Log posterior density of the flat vector, up to a constant; () float."""
@@ -208,7 +209,7 @@ class Model:
     def log_likelihood(self, u: jax.Array, lane: Lane) -> jax.Array:
         """Of every row, as a density of the response in its own unit (so that scales compare)."""
         params = self.parameters(self.coordinates(u), lane)
-        per_row = self.noise.distribution(self.mean(params, lane["x"]), params, lane).log_prob(lane["y"])
+        per_row = self.noise.per_row(self.mean(params, lane["x"]), params, lane)
         return jnp.asarray(per_row - lane["y"] if self.noise.on == "log" else per_row)
 
     def apart(self, u: jax.Array) -> jax.Array:

@@ -19,6 +19,7 @@ from jaxscale.forecast import COLUMNS, curves, forecast, inputs_at, point_foreca
 from jaxscale.law import Law, get_law, list_laws
 from jaxscale.model import Model
 from jaxscale.noise import Noise, get_noise
+from jaxscale.residuals import residuals
 from jaxscale.runtime import at_the_door
 from jaxscale.status import Health, Status
 from jaxscale.summary import SUMMARY, moments
@@ -121,6 +122,16 @@ class Fit:
     def curves(self, inputs: Mapping[str, np.ndarray], draws: Mapping[str, np.ndarray]) -> np.ndarray:
         """The law's mean for each draw at each point; (draws, points), in the response's unit."""
         return curves(self.law, inputs, draws)
+
+    @at_the_door
+    def residuals(self) -> pd.DataFrame:
+        """One row a run: label, row, observed, fitted, residual, suspicion.
+
+        `fitted` is the median of the curve, `residual` observed less fitted on the scale of the noise (relative on
+        the log scale), `suspicion` the probability of being an outlier or under-tuned; NaN where the noise knows
+        none.
+        """
+        return residuals(self)
 
     # ---- keeping it --------------------------------------------------------------------------
 

@@ -49,6 +49,8 @@ def data_tree(
     }
     if table.trials is not None:
         groups["constant_data"]["trials"] = ("run", table.trials)
+    for name, values in table.beside.items():
+        groups["constant_data"][f"row_{name}"] = ("run", values)
     if draws is not None:
         posterior = xr.Dataset({p: (("chain", "draw"), v) for p, v in draws.items()})
         groups["posterior"] = _numbered(posterior).assign_attrs(diagnostics=json.dumps(_diagnostics(convergence)))

@@ -66,6 +66,7 @@ class Response:
         units: other units a table may declare, with the factor to `unit`.
         trials: for counts, the column of n.
         levels: of an ordinal response, the least and the most.
+        better: "lower" or "higher": on which side of the law a well-tuned run lies.
     """
 
     column: str
@@ -78,6 +79,7 @@ class Response:
     units: Mapping[str, float] | None = None
     trials: str | None = None
     levels: tuple[int, int] | None = None
+    better: str = "lower"
 
 
 COUNT = {"1": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
@@ -93,9 +95,16 @@ COMPUTE = Variable("compute", "GPU-hours", "compute spent, in any one unit")
 
 NATS = {"nats": 1.0, "bits": LN2}
 LOSS = Response("loss", "nats/token", "loss", units=NATS)
-SCORE = Response("score", "share", "score between 0 and 1", support="unit", on="raw")
+SCORE = Response("score", "share", "score between 0 and 1", support="unit", on="raw", better="higher")
 SOLVED = Response(
-    "solved", "share", "problems solved, of those tried", support="count", on="raw", noise="binomial", trials="trials"
+    "solved",
+    "share",
+    "problems solved, of those tried",
+    support="count",
+    on="raw",
+    noise="binomial",
+    trials="trials",
+    better="higher",
 )
 
 INPUTS = {v.column: v for v in (PARAMS, TOKENS, FLOPS, TOKENS_PER_PARAM, EXAMPLES, STREAMS, SAMPLES, COMPUTE)}

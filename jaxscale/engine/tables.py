@@ -8,17 +8,19 @@ from typing import Any
 from jaxscale.batch import Table, table_of, tables_of
 from jaxscale.errors import ConfigError, DataError
 from jaxscale.law import Law
+from jaxscale.noise import Noise
 from jaxscale.readers import read_runs
 from jaxscale.runs import Runs
 from jaxscale.status import Status
 
 
-def read_tables(tables: Mapping[str, Any] | Runs, law: Law) -> dict[str, Table | Status]:
+def read_tables(tables: Mapping[str, Any] | Runs, law: Law, noise: Noise | None = None) -> dict[str, Table | Status]:
     """Every table by id.
 
     Args:
         tables: id -> Runs, path or DataFrame; or one Runs with a group column.
         law: whose inputs and response are wanted.
+        noise: whose further columns are wanted.
 
     Raises:
         ConfigError: there is no table, or one Runs has no group column.
@@ -26,11 +28,11 @@ def read_tables(tables: Mapping[str, Any] | Runs, law: Law) -> dict[str, Table |
     """
     if isinstance(tables, Runs):
         try:
-            found: dict[str, Table | Status] = dict(tables_of(tables, law))
+            found: dict[str, Table | Status] = dict(tables_of(tables, law, noise))
         except DataError:  # of some group: find out which
-            found = {name: _read(runs, law) for name, runs in tables.groups().items()}
+            found = {name: _read(runs, law, noise) for name, runs in tables.groups().items()}
     elif isinstance(tables, Mapping):
-        found = {str(name): _read(table, law) for name, table in tables.items()}
+        found = {str(name): _read(table, law, noise) for name, table in tables.items()}
         if len(found) < len(tables):
             raise ConfigError("two tables have the same id as text; give each an id of its own")
     else:
@@ -39,13 +41,13 @@ def read_tables(tables: Mapping[str, Any] | Runs, law: Law) -> dict[str, Table |
         raise ConfigError("there is no table to fit")
     if all(isinstance(table, Status) for table in found.values()):
         first = next(iter(tables.groups().values() if isinstance(tables, Runs) else tables.values()))
-        table_of(first if isinstance(first, Runs) else read_runs(first), law)  # raises what is wrong
+        table_of(first if isinstance(first, Runs) else read_runs(first), law, noise)  # raises what is wrong
     return found
 
 
-def _read(table: Any, law: Law) -> Table | Status:
+def _read(table: Any, law: Law, noise: Noise | None) -> Table | Status:
     try:
-        return table_of(table if isinstance(table, Runs) else read_runs(table), law)
+        return table_of(table if isinstance(table, Runs) else read_runs(table), law, noise)
     except DataError as error:
         return Status(
             False, "cannot_be_read", f"Cannot be read: {error}", "Correct the table; the others are not touched."

@@ -158,7 +158,7 @@ def _stages(model: Model, method: str) -> list[tuple[str, Callable[[_Job, np.nda
     long = ("longer Hamiltonian Monte Carlo on what has not converged", _long, failed)
     last = ("NUTS on what has not converged", _nuts, failed)
     if method == "auto":
-        return [weigh, short, many, *([bent] if model.linear else []), long, last]
+        return [weigh, short, many, *([bent] if model.linear and model.noise.apart else []), long, last]
     return [weigh, *{"importance": [], "hmc": [short], "nuts": [("NUTS", _nuts, everyone)]}[method]]
 
 

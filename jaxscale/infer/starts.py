@@ -18,9 +18,8 @@ CANDIDATES = 16  # a start
 CENTRE, LOW, HIGH, STEEP = (-1.6, 1.6), (-3.9, -0.3), (-0.3, 2.7), (3.7, 8.3)
 RIDGE = 1e-9
 LEAST_COORDINATE = 1e-3
-NU = 5.0  # of a start
+LEAST_RESIDUAL = 1e-5  # of the response's scale
 FEW = 64  # rows; with a hundred runs no second mode was seen in thousands of tables
-TIGHT, TIGHT_NU = 0.2, 1.0  # scale over the usual residual, and degrees of freedom
 
 
 def starts(model: Model, lane: Lane, key: jax.Array) -> jax.Array:
@@ -119,8 +118,8 @@ def _settle_noise(model: Model, lane: Lane, u: jax.Array, tight: jax.Array) -> t
     least_squares = isinstance(model.noise, LeastSquares)
     score = mean if least_squares else jnp.where(tight, most, mean)
     unit = lane["scale"] if model.noise.on == "raw" else jnp.asarray(1.0)
-    sigma = jnp.where(tight, TIGHT * most, mean)
-    begin = {"sigma": jnp.maximum(sigma, 1e-5 * unit) / unit, "nu": jnp.where(tight, TIGHT_NU, NU)}
+    typical = jnp.maximum(jnp.where(tight, most, mean), LEAST_RESIDUAL * unit) / unit
+    begin = model.noise.begin(typical, tight)
     if not least_squares:
         for i, site in enumerate(model.sites):
             if site.param in begin and site.param in model.noise.priors:

@@ -9,7 +9,9 @@ from jaxscale.law import Ours, Response, Variable, law, term
 from jaxscale.priors import Prior
 
 CANDIDATES = Variable("samples", "samples", "candidates drawn", span=(1.0, 1e6))
-BEST = Response("best_score", "", "mean score of the best candidate", support="real", on="raw", scale=None)
+BEST = Response(
+    "best_score", "", "mean score of the best candidate", support="real", on="raw", scale=None, better="higher"
+)
 STEP = 0.08  # of the integral over z: its error is below 1e-9 up to 1e6 candidates
 NODES = np.arange(-9.0, 9.0 + STEP, STEP)
 

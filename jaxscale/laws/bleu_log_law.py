@@ -4,7 +4,7 @@ from jax import numpy as jnp
 
 from jaxscale.law import TOKENS, Paper, Response, exponent, law, log, positive, relative
 
-BLEU = Response("bleu", "points", "BLEU score, 0 to 100", scale=30.0)
+BLEU = Response("bleu", "points", "BLEU score, 0 to 100", scale=30.0, better="higher")
 LEAST = 1e-3  # the logarithm has to be positive for the power to exist
 
 

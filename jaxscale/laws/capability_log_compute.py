@@ -5,7 +5,9 @@ import numpyro.distributions as dist
 
 from jaxscale.law import FLOPS, Paper, Response, law, log
 
-CAPABILITY = Response("capability_1", "", "first principal component of benchmark scores", support="real", on="raw")
+CAPABILITY = Response(
+    "capability_1", "", "first principal component of benchmark scores", support="real", on="raw", better="higher"
+)
 
 
 @law(

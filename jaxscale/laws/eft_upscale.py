@@ -7,7 +7,9 @@ from jaxscale.law import Ours, Response, Variable, law, log, term
 COUNT = {"1": 1.0, "K": 1e3, "M": 1e6, "B": 1e9}
 BASE = Variable("pretrained_params", "billion parameters", "parameters of the pre-trained model", COUNT, 1e3, per=1e9)
 TUNED = Variable("finetuned_params", "billion parameters", "parameters of the fine-tuned model", COUNT, 1e3, per=1e9)
-RESULT = Response("result", "", "score, such as helpfulness or factuality", support="real", on="raw", scale=None)
+RESULT = Response(
+    "result", "", "score, such as helpfulness or factuality", support="real", on="raw", scale=None, better="higher"
+)
 SLOPE = term({}).with_dist(dist.Normal(0.0, 0.2))
 
 

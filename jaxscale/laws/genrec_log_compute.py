@@ -4,7 +4,7 @@ import numpyro.distributions as dist
 
 from jaxscale.law import FLOPS, Paper, Response, law, log, preset
 
-HIT_RATE = Response("hit_rate", "share", "share of hits among the first 100", support="real", on="raw")
+HIT_RATE = Response("hit_rate", "share", "share of hits among the first 100", support="real", on="raw", better="higher")
 
 
 @law(

@@ -7,7 +7,7 @@ from scipy.optimize import root_scalar
 from jaxscale.law import Ours, Response, Variable, law, positive, relative
 
 EXPOSURES = Variable("exposures", "times", "times that each fact is seen in training", span=(1.0, 1e5))
-BITS_PER_PARAM = Response("bits_per_param", "bits/parameter", "knowledge stored")
+BITS_PER_PARAM = Response("bits_per_param", "bits/parameter", "knowledge stored", better="higher")
 
 
 @law(

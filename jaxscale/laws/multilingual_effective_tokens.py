@@ -6,7 +6,12 @@ from jaxscale.law import Paper, Response, Variable, exponent, law, term
 
 LOG_TOKENS = Variable("log10_tokens", "", "log10 of the monolingual training tokens", span=(5.0, 13.0))
 LIKELIHOOD = Response(
-    "relative_log_likelihood", "bits/token", "log2 likelihood above a tiny model of 1M tokens", support="real", on="raw"
+    "relative_log_likelihood",
+    "bits/token",
+    "log2 likelihood above a tiny model of 1M tokens",
+    support="real",
+    on="raw",
+    better="higher",
 )
 
 

@@ -9,7 +9,7 @@ LAYERS = Variable("layers", "layers", "transformer layers", span=(8.0, 128.0))
 HIDDEN = Variable("hidden_size", "", "hidden size", span=(1024.0, 20480.0))
 FFN = Variable("ffn_size", "", "width of the feed-forward layers", span=(2048.0, 65536.0))
 PRECISION_LOSS = Variable("precision_loss", "", "loss of precision, 1 for none", span=(1.0, 2.0))
-MMLU = Response("mmlu", "%", "MMLU accuracy", on="raw", scale=100.0)
+MMLU = Response("mmlu", "%", "MMLU accuracy", on="raw", scale=100.0, better="higher")
 
 
 @law(

@@ -11,7 +11,7 @@ DISTANCE = Variable(
 SHARES = [
     Variable(f"share_{j}", "share", f"share of source {j} in the sample", axis="raw", span=(0.0, 1.0)) for j in (1, 2)
 ]
-PERFORMANCE = Response("performance", "share", "accuracy, or its logit", support="real", on="raw")
+PERFORMANCE = Response("performance", "share", "accuracy, or its logit", support="real", on="raw", better="higher")
 SLOPE = relative("T", -1.0).with_dist(dist.Normal(0.0, 0.3))  # on what it adds at the table's centre
 
 

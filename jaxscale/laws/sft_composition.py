@@ -7,7 +7,7 @@ from jaxscale.law import EXAMPLES, Ours, Response, Variable, law, log, relative
 from jaxscale.priors import Prior
 
 MIXED = Variable("mixed", "", "1 where data of other abilities are mixed in, else 0", axis="raw", span=(0.0, 1.0))
-ABILITY = Response("score", "points", "score of an ability", support="real", on="raw", scale=None)
+ABILITY = Response("score", "points", "score of an ability", support="real", on="raw", scale=None, better="higher")
 
 
 @law(

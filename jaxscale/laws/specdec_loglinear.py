@@ -5,7 +5,9 @@ import numpyro.distributions as dist
 from jaxscale.law import PARAMS, TOKENS, Paper, Response, Variable, law, log
 
 BATCH = Variable("batch", "requests", "requests decoded at once", span=(1.0, 4096.0))
-ACCEPTED = Response("accepted", "tokens / step", "draft tokens accepted a step", support="real", on="raw", scale=4.0)
+ACCEPTED = Response(
+    "accepted", "tokens / step", "draft tokens accepted a step", support="real", on="raw", scale=4.0, better="higher"
+)
 
 
 @law(

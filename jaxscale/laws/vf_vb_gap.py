@@ -7,7 +7,7 @@ from jaxscale.priors import Prior
 from jaxscale.variables import COUNT
 
 BUDGET = Variable("output_tokens", "tokens", "output tokens a problem may take", COUNT)
-GAP = Response("gap", "share", "score with a verifier less that without", support="real", on="raw")
+GAP = Response("gap", "share", "score with a verifier less that without", support="real", on="raw", better="higher")
 
 
 @law(

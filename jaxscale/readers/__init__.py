@@ -154,7 +154,8 @@ def _declared(sheet: Sheet, columns: Mapping[str, str], units: Mapping[str, str]
 
 def _judged(sheet: Sheet, columns: Mapping[str, str], taken: Mapping[str, str]) -> Quantities:
     """Columns that must hold numbers -> the quantity they hold, where that is known."""
-    asked = {column: KNOWN.get(SYMBOLS.get(key, key)) for key, column in columns.items() if column in sheet.cells}
+    numbers = {key: column for key, column in columns.items() if column in sheet.cells and key not in IDENTITY}
+    asked = {column: KNOWN.get(SYMBOLS.get(key, key)) for key, column in numbers.items()}
     return {**asked, **{column: KNOWN.get(name) for name, column in taken.items()}}
 
 

@@ -165,8 +165,8 @@ def remarks(runs: Runs, taken: Mapping[str, str], repeated: np.ndarray) -> list[
     named = len(set(_codes(runs.table[name]).tolist()) - {-1}) if name else 0
     if 0 < named < len(runs) - int(repeated.sum()):
         notes.append(
-            f"{len(runs)} rows are checkpoints of {named} runs. They are fitted as if each were a run of its own, and "
-            "rows of one run err together: intervals come out too narrow. Keep the final ones with a query."
+            f"{len(runs)} rows are checkpoints of {named} runs, and rows of one run err together. As rows of their own "
+            "they give intervals that are too narrow: fit them with noise 'checkpoints', or keep the final ones."
         )
     if "loss" in taken and ("flops" in taken or {"params", "tokens"} <= set(taken)):
         held = {c: runs.table[taken[c]].to_numpy() for c in CORE if c in taken}

@@ -62,8 +62,7 @@ def call(fit: Fit) -> str:
     if about["excluded"]:
         lines.append(f"# and the {len(about['excluded'])} exclusions of the checklist")
     priors = ", priors=..." if about["priors"] else ""
-    noise = f"{fit.noise.name}/{fit.noise.on}"
-    options = f'law="{fit.law.name}", noise="{noise}", method="{about["method"]}", seed={about["seed"]}'
+    options = f'law="{fit.law.name}", noise="{fit.noise.spec}", method="{about["method"]}", seed={about["seed"]}'
     lines.append(f"fit = js.fit(runs, {options}, draws={about['draws']}{priors})")
     return "\n".join(lines)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from jaxscale.noise import NOISE_PARAMETERS
 from jaxscale.terminal.console import count, paragraphs, table
 from jaxscale.words import by_name, human, plain, spread
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from jaxscale.runs import Runs
     from jaxscale.trust.doctor import Finding
 
-NOISE_PARAMETERS = {"sigma": "scale of the noise", "nu": "number of degrees of freedom of the noise"}
 MOST_ROWS_NAMED = 8
+RELATIVE = ("sigma", "run_sd", "mid_schedule")  # of the noise's parameters, on the log scale
 LEVELS = {"error": "Errors: no answer is possible", "warning": "Warnings: the answer suffers", "note": "Notes"}
 QUANTITIES = {
     "N": "parameters", "D": "training tokens", "tokens_per_param": "tokens per parameter", "C": "training FLOP",
@@ -80,8 +81,9 @@ def summary_text(fit: Fit) -> str:
         fixed = not row["sd"] > 0.0
         shown = [mean, "fixed", "", "", ""] if fixed else [mean, sd, *quantiles]
         rows.append([p, *shown, *("" if fixed else form.format(row[k]) for k, (_, form) in checks.items())])
-    relative = {"sigma": ", relative to the response"} if fit.noise.on == "log" else {}
-    said = [f"{p} is the {words}{relative.get(p, '')}" for p, words in NOISE_PARAMETERS.items() if p in summary]
+    noise = fit.noise.priors
+    relative = RELATIVE if fit.noise.on == "log" else ()
+    said = [f"{p} is the {NOISE_PARAMETERS[p]}{', relative to the response' if p in relative else ''}" for p in noise]
     shown = table(["parameter", "mean", "sd", "5 %", "median", "95 %", *(h for h, _ in checks.values())], rows)
     return shown + (f"\n\n{'; '.join(said)}." if said else "")
 

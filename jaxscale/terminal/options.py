@@ -70,7 +70,11 @@ FITTING: dict[str, Any] = {
     "law": Law,
     "noise": Annotated[
         str | None,
-        typer.Option(help="student_t, normal, binomial, least_squares or huber.", show_default="the response's own"),
+        typer.Option(
+            help="auto, student_t, normal, outliers, frontier, heteroscedastic, known_sd, checkpoints, binomial, "
+            "beta_binomial, beta, least_squares or huber.",
+            show_default="the response's own",
+        ),
     ],
     "method": Annotated[
         str | None, typer.Option(help="auto, hmc, nuts, importance, point or bootstrap.", show_default="auto")

@@ -84,7 +84,7 @@ def forecasts(
         raise ConfigError(
             f"noise {model.noise.name!r} has no predictive distribution to score; use student_t or normal"
         )
-    table = table_of(runs, law)
+    table = table_of(runs, law, model.noise)
     order = _order(table, law)
     folds = _folds(order, hold_out)
     scores, points = [], []
