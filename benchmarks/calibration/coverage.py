@@ -37,12 +37,14 @@ class Coverage:
         names: of the quantities: parameters, "curve 3x", ..., "new run 3x", ...
         inside: (accepted, quantities) whether the 90 % interval held the truth.
         width: (accepted,) of the curve's interval at 10 times the compute, relative to its median.
+        off: (accepted,) log of that median over the truth.
         simulations, codes, methods, cpu_s: how many were asked for, why fits were refused, what passed, and the cost.
     """
 
     names: tuple[str, ...]
     inside: np.ndarray
     width: np.ndarray
+    off: np.ndarray
     simulations: int
     codes: Mapping[str, int]
     methods: Mapping[str, int]
@@ -93,22 +95,23 @@ def study(name: str, noise: str, first: int, last: int) -> dict[str, Any]:
     inside += [_inside(table, new[:, j], "new_") for j, table in enumerate(by_point)]
     ten = by_point[FARTHER.index(10.0)]
     width = ((ten["q95"] - ten["q05"]) / ten["q50"]).to_numpy()
+    off = np.log(ten["q50"].to_numpy() / there[:, FARTHER.index(10.0)])
     points = [f"{f:g}x" for f in FARTHER]
     names = (*law.params, *(f"curve {p}" for p in points), *(f"new run {p}" for p in points))
     said = {
         "names": names, "simulations": last - first, "codes": dict(Counter(health["code"][~ok])),
         "methods": dict(Counter(health["method"][ok])),
     }  # fmt: skip
-    return {"inside": np.stack(inside, axis=1)[ok], "width": width[ok], "said": said}
+    return {"inside": np.stack(inside, axis=1)[ok], "width": width[ok], "off": off[ok], "said": said}
 
 
 def together(blocks: Sequence[Mapping[str, Any]]) -> Coverage:
     """What the store kept of several blocks, as one."""
     said = [block["said"] for block in blocks]
     codes, methods = (sum((Counter(s[k]) for s in said), Counter()) for k in ("codes", "methods"))
-    inside, width = (np.concatenate([block[k] for block in blocks]) for k in ("inside", "width"))
+    inside, width, off = (np.concatenate([block[k] for block in blocks]) for k in ("inside", "width", "off"))
     simulations, cpu = (sum(s[k] for s in said) for k in ("simulations", "cpu_s"))
-    return Coverage(tuple(said[0]["names"]), inside, width, simulations, dict(codes), dict(methods), cpu)
+    return Coverage(tuple(said[0]["names"]), inside, width, off, simulations, dict(codes), dict(methods), cpu)
 
 
 def _far(frame: Any) -> dict[str, np.ndarray]:

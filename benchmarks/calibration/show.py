@@ -165,7 +165,8 @@ def coverage(done: Mapping[tuple[str, str], Coverage], left: Sequence[str], coun
         rows.append({
             "world": scenario, "fitted": noise, "accepted": f"{len(c.inside)} of {c.simulations}",
             **{name: shares.get(name, "") for name in c.names},
-            "width at 10x": f"{100 * np.median(c.width):.1f} %" if len(c.width) else "", "CPU s": f"{c.cpu_s:.0f}",
+            "width at 10x": f"{100 * np.median(c.width):.1f} %" if len(c.width) else "",
+            "bias at 10x": f"{100 * np.median(c.off):+.2f} %" if len(c.off) else "", "CPU s": f"{c.cpu_s:.0f}",
         })  # fmt: skip
     if rows:
         _coverage_picture(done, here / "coverage.svg")
@@ -175,7 +176,8 @@ def coverage(done: Mapping[tuple[str, str], Coverage], left: Sequence[str], coun
         "held the truth, of each parameter, of the curve and of a new run at 3, 10 and 100 times the compute of the "
         "largest run. The standard error is "
         f"{30 / np.sqrt(count):.1f} points. Refused fits print no interval and are counted apart. The width is the "
-        "curve's interval one decade out, relative to its median.",
+        "curve's interval one decade out, relative to its median; the bias, the median of the forecast there over the "
+        "truth, less one.",
         "\n".join(worlds), *(["![coverage](coverage.svg)", table(rows)] if rows else []),
         *(["Not done: " + "; ".join(left)] if left else []),
     ]  # fmt: skip
