@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from jaxscale.law import Law as Law
     from jaxscale.law import get_law as get_law
     from jaxscale.law import list_laws as list_laws
+    from jaxscale.pooled import Pooled as Pooled
+    from jaxscale.pooled import fit_pooled as fit_pooled
     from jaxscale.readers import read_runs as read_runs
     from jaxscale.result import Fit as Fit
     from jaxscale.runs import Runs as Runs
@@ -43,6 +45,7 @@ _HOME = {
     "Law": "law", "get_law": "law", "list_laws": "law", "check_law": "check", "simulate": "simulator",
     "chain": "chained", "Chain": "chained",
     "fit": "api", "fit_many": "api", "load": "api", "Fit": "result", "Fits": "fits", "Status": "status",
+    "fit_pooled": "pooled", "Pooled": "pooled",
     "doctor": "trust.doctor", "Finding": "trust.doctor", "backtest": "trust.backtest",
     "plan": "decide.plan", "Plan": "decide.plan",
     "JaxscaleError": "errors", "DataError": "errors", "LawError": "errors", "PlanError": "errors",

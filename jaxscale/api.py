@@ -177,7 +177,7 @@ def fit_many(
         shards = cut(recipe, read_tables(tables, law, settled), shard_size)
         store = Memory() if out is None else Folder(out)
         fits = Fits(recipe, tuple(tables if isinstance(tables, Mapping) else tables.places()),
-                    tuple(s.key for s in shards), store)  # fmt: skip
+                    tuple(s.key for s in shards), store, tables)  # fmt: skip
         if out is not None:
             fits.write_manifest(out)
         left = [shard for shard in shards if not store.has(shard.key)]

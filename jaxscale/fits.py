@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,10 @@ from jaxscale.result import law_of, user_source
 from jaxscale.runtime import at_the_door
 from jaxscale.summary import SUMMARY
 
+if TYPE_CHECKING:
+    from jaxscale.pooled import Pooled
+    from jaxscale.runs import Runs
+
 MANIFEST = "batch.json"
 STATUS = ("ok", "status", "method", "r_hat", "ess", "pareto_k")
 FORMAT = 1
@@ -39,12 +43,14 @@ class Fits:
         ids: of the fits, in the order of the tables.
         shards: key of each shard, of which the store holds one row a fit.
         store: where they are.
+        tables: what they were made of, where it is at hand.
     """
 
     recipe: Recipe
     ids: tuple[str, ...]
     shards: tuple[str, ...]
     store: Store
+    tables: Mapping[str, Any] | Runs | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -109,6 +115,38 @@ class Fits:
         tables = [found[name].assign(fit=name) for name in self.ids]
         blank = pd.DataFrame(columns=["fit", *COLUMNS])
         return pd.DataFrame(pd.concat(tables, ignore_index=True)[["fit", *COLUMNS]]) if tables else blank
+
+    def pool(
+        self,
+        by: Mapping[str, str] | Callable[[str], str | None] | None = None,
+        tables: Mapping[str, Any] | Runs | None = None,
+        params: Sequence[str] | None = None,
+        seed: int = 0,
+    ) -> Pooled:
+        """Pool these fits over a population, by weighing their draws; `fit_pooled` does the same from the runs.
+
+        Args:
+            by: which fits belong together: fit -> family, or a function of it; None leaves a fit out. All by default.
+            tables: what the fits were made of; by default those that they carry, which fits from a folder do not.
+            params: as in `fit_pooled`.
+            seed: of every random draw.
+
+        Returns:
+            A Pooled. Fits that have too few draws where the population lies are made once more, under a prior near it;
+            one for which that does not help is left out, and its status says so.
+
+        Raises:
+            ConfigError: no tables, no draws, a parameter that does not exist, or not one family of two fits or more.
+        """
+        from jaxscale.repool import pool_fits
+
+        tables = self.tables if tables is None else tables
+        if tables is None:
+            raise ConfigError("these fits do not carry their tables; give many.pool(tables=...) those of fit_many")
+        self._draw_columns()
+        if self.recipe.method == "point":
+            raise ConfigError("point fits have no draws to pool; fit again with method='auto'")
+        return pool_fits(self, tables, by, params, seed)
 
     def draws(self, fit: str) -> dict[str, np.ndarray]:
         """The draws that were kept of one fit, parameter -> (draws,).

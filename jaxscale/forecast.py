@@ -73,4 +73,4 @@ def _frame(at: Mapping[str, Any]) -> pd.DataFrame:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _evaluate(law: Law, inputs: tuple[jax.Array, ...], params: dict[str, jax.Array]) -> jax.Array:
-    return jax.vmap(lambda p: jnp.broadcast_to(law.mean(*inputs, **p), inputs[0].shape))(params)
+    return jax.vmap(lambda p: jnp.broadcast_to(law.mean(*inputs, **p), inputs[0].shape[:1]))(params)

@@ -240,7 +240,11 @@ class _View:
             what = f"{quantity.length - len(parts)} of the columns for {symbol} ({quantity.meaning}) are missing"
             self.problems.append(Problem(what, quantity.columns[0], None, expected=f"columns {names}"))
             return None
-        return None if any(p is None for p in parts) else np.stack([p for p in parts if p is not None], axis=1)
+        return (
+            None
+            if any(p is None for p in parts)
+            else np.stack([p for p in parts if p is not None], axis=1) / quantity.per
+        )
 
     def trials(self, name: str) -> np.ndarray | None:
         column = self._by_symbol.get("trials") or self._column(name)

@@ -47,7 +47,9 @@ ALLOWED = {
     "choose": {"diagnose", "law", "noise", "runs"},
     "result": {"forecast", "law", "model", "noise", "report", "residuals"},
     "engine": {"batch", "diagnose", "engine", "identify", "infer", "law", "model", "noise", "readers", "runs"},
-    "fits": {"engine", "forecast", "noise", "result"},
+    "fits": {"engine", "forecast", "noise", "pooled", "repool", "result", "runs"},  # the pools when they are asked for
+    "pooled": {"batch", "engine", "forecast", "infer", "law", "model", "noise", "runs"},
+    "repool": {"batch", "diagnose", "engine", "infer", "pooled"},
     "api": {
         "batch",
         "choose",

@@ -2,8 +2,9 @@
 
     python benchmarks/noise/run.py [--tables 96] [--rounds 3]
 
-Tables follow Chinchilla's law (counts and scores another) with each noise's own kind of scatter. Both noises fit the same tables in turn, the whole
-cascade, compiled before the clock starts; the ratio is of the least CPU seconds over the rounds. Writes results.md.
+Tables follow Chinchilla's law (counts and scores another) with each noise's own kind of scatter. Both noises fit the
+same tables in turn, the whole cascade, compiled before the clock starts; the ratio is of the least CPU seconds over the
+rounds. Writes results.md.
 """
 
 from __future__ import annotations

@@ -153,7 +153,7 @@ def record(name, law, priors, columns, frame, fold, count, known, few, alone) ->
         pooled = together.predict(at).set_index("group").loc[family]
         population = alone.predict(at, new_group=True).set_index("group").loc["new group"]
         for method, found in (("pooled", pooled), ("population", population), ("unpooled", alone_fits(family, at))):
-            row[method] = [float(found[c]) for c in ("q50", "new_q05", "new_q95")]
+            row[method] = [float(np.asarray(found[c])) for c in ("q50", "new_q05", "new_q95")]
         rows.append(row)
     print(name, fold, count, f"{seconds:.0f} s", together.population_status, flush=True)
     status = together.population_status
