@@ -7,7 +7,8 @@ from dataclasses import dataclass
 R_HAT = 1.01
 ESS = 400.0
 EBFMI = 0.3
-PARETO_K = 0.5  # above it the weights have no variance: at 0.6 a bent posterior lost a seventh of its width
+# At 0.5 the weights lose their variance; from 0.45 on, draws of two bent posteriors had half the width of NUTS's.
+PARETO_K = 0.4
 
 
 @dataclass(frozen=True)

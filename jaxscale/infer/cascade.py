@@ -22,11 +22,11 @@ from jaxscale.infer.point import CONVERGED, Point
 from jaxscale.infer.posteriors import Posteriors
 from jaxscale.infer.programs import Programs, chunks, programs, take
 from jaxscale.model import Model
-from jaxscale.status import PARETO_K
 
 METHODS = ("auto", "importance", "hmc", "nuts")
 LONGER = 4  # times the draws
 LAPLACE, FLAT = 500, 1e-3  # draws about a mode; least curvature, in inverse squares of the flat vector's unit
+WEIGHTY = 0.5  # Pareto k, up to which more draws are tried
 PRIOR_DOMINATED = 0.9  # posterior sd over prior sd, above which the data have said little
 Say = Callable[[str], None]
 
@@ -150,7 +150,7 @@ def _stages(model: Model, method: str) -> list[tuple[str, Callable[[_Job, np.nda
     """(what is said, the stage, which lanes it takes), in order."""
     everyone = lambda found: np.arange(len(found.status))  # noqa: E731
     failed = lambda found: found.failed  # noqa: E731
-    weighty = lambda found: np.array([i for i in found.failed if found.health[i].pareto_k < PARETO_K], int)  # noqa: E731
+    weighty = lambda found: np.array([i for i in found.failed if found.health[i].pareto_k < WEIGHTY], int)  # noqa: E731
     weigh = ("importance sampling", _importance, everyone)
     short = ("Hamiltonian Monte Carlo", _short, everyone)
     many = ("more importance sampling on what has not converged", _many, weighty)

@@ -16,6 +16,7 @@ CANDIDATES = 16  # a start
 # Boxes that candidates are drawn in, in prior standard deviations about the prior's middle: of the default
 # exponent .1 to .9, .02 to .25, .25 to 2 and 4 to 100.
 CENTRE, LOW, HIGH, STEEP = (-1.6, 1.6), (-3.9, -0.3), (-0.3, 2.7), (3.7, 8.3)
+NEAR = (-0.4, 0.4)  # of effects of either sign, most of which are small: far from all of them another mode lies
 RIDGE = 1e-9
 LEAST_COORDINATE = 1e-3
 LEAST_RESIDUAL = 1e-5  # of the response's scale
@@ -48,11 +49,13 @@ def _boxes(model: Model) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper ends (boxes, size), in prior standard deviations."""
     noise = model.noise.priors
     searched = [i for i, s in enumerate(model.sites) if i not in model.linear and s.param not in noise]
+    signed = [i for i in searched if model.sites[i].prior.bijector == "real"]
     ends = np.tile(np.array(CENTRE), (1 + 2 * len(searched), model.size, 1))
     far = STEEP if isinstance(model.noise, LeastSquares) else HIGH
     for box, i in enumerate(searched):
         below, above = ends[1 + 2 * box], ends[2 + 2 * box]
         below[searched], above[searched] = HIGH, HIGH if far is STEEP else CENTRE
+        below[signed] = above[signed] = NEAR
         below[i], above[i] = LOW, far
     return ends[..., 0], ends[..., 1]
 
