@@ -25,12 +25,12 @@ from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import blackjax
+import blackjax  # pyright: ignore[reportMissingImports]
 import jax
 import jax.numpy as jnp
 import numpy as np
 import platformdirs
-from blackjax.adaptation.base import get_filter_adapt_info_fn
+from blackjax.adaptation.base import get_filter_adapt_info_fn  # pyright: ignore[reportMissingImports]
 from judge import DIGITS, FULL, checked, differences, faults, judged, misses, of_chains, of_fits, worst
 from scipy.optimize import minimize
 from tables import CASES, Case, fingerprint, posterior
@@ -49,17 +49,6 @@ SPREAD = 2.0  # of the starts, in posterior sds
 TARGETS = 0.9, 0.99  # acceptance; the second where a chain has diverged under the first
 FITS, DRAWS = 16, 4000  # of ours
 FAR = 0.15  # sd: of a single fit's mean, as in tests
-# What was found of misses by hand; said where there is one.
-WHY = {
-    "mixing_law_exp": "All their searches ended in a second mode, whose density is lower by 36 in its logarithm (24 in "
-    "mass), and nothing in their health tells. It takes effects near zero, as here; on ordinary mixtures 128 of 128 "
-    "point fits found the best mode.",
-    "bnsl": "Collapsed importance sampling passes its gate (Pareto k 0.45 to 0.50) with the lower tail of log f1 cut "
-    "off: its sd is 0.39 to 0.44 where NUTS, ours and the other, has 0.46.",
-    "moe_sparsity": "They are those of collapsed importance sampling, which passes its gate (Pareto k 0.46 to 0.50, "
-    "500 to 800 effective draws) with half the spread: sd of log alpha 0.13 to 0.16 where the reference has 0.28. "
-    "The fits by NUTS agree with the reference.",
-}
 
 
 def main() -> None:
@@ -243,7 +232,7 @@ def _why(name: str, our: dict, reference: dict) -> str:
     far = sum(any(abs(fit[p] - s["mean"]) > FAR * s["sd"] for p, s in known.items()) for fit in our["each"])
     found = [f"{far} of {FITS} fits have a mean more than {FAR} sd off."] if far else []
     found += [f"{our['refused']} of {FITS} fits were refused, and are not among these."] if our["refused"] else []
-    return " ".join([*found, *([WHY[name]] if name in WHY else [])])
+    return " ".join(found)
 
 
 if __name__ == "__main__":
