@@ -273,7 +273,8 @@ def test_seed_and_id_move_bits(made, batch):
     assert len({*other, *batch.summary()["mean"].head(7)}) == 21
 
 
-@pytest.mark.parametrize("devices", [1, 2])
+# two devices are other programs, a minute of compiling
+@pytest.mark.parametrize("devices", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_devices_move_no_bit(tmp_path, devices):
     """Folders of a process that has so many devices and of this one."""
     js.fit_many(tables(range(6)), out=tmp_path / "here", shard_size=2)
