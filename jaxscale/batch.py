@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxscale.beside import beside_lane, read_beside, sizes
+from jaxscale.beside import beside_lane, read_beside
 from jaxscale.law import Law
 from jaxscale.noise import Noise
 
@@ -104,10 +104,8 @@ def tables_of(runs: Runs, law: Law, noise: Noise | None = None) -> dict[str, Tab
 
 def _whole(runs: Runs, law: Law, noise: Noise | None) -> Table:
     values, notes = runs.numbers({**law.inputs, law.response.column: law.response})
-    beside = {} if noise is None or not noise.needs else read_beside(runs, law, noise)
     x, axes = {s: values[s] for s in law.inputs}, {s: v.axis for s, v in law.inputs.items()}
-    if noise is not None and "size" in noise.needs:
-        beside["size"] = sizes(law, x)
+    beside = {} if noise is None else read_beside(runs, law, noise, x)
     y = values[law.response.column]
     return Table(x, y, values.get("trials"), _scale(y, law), tuple(notes), axes, beside)
 

@@ -37,8 +37,8 @@ def sizes(law: Law, x: Mapping[str, np.ndarray]) -> np.ndarray:
     return logs[0] if logs else np.zeros(len(next(iter(x.values()))))
 
 
-def read_beside(runs: Runs, law: Law, noise: Noise) -> dict[str, np.ndarray]:
-    """What the noise needs of the columns; name -> (n,).
+def read_beside(runs: Runs, law: Law, noise: Noise, x: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What the noise needs beside the inputs x and the response; name -> (n,).
 
     Raises:
         DataError: a column is missing or holds what it cannot.
@@ -53,6 +53,8 @@ def read_beside(runs: Runs, law: Law, noise: Noise) -> dict[str, np.ndarray]:
     found = dict(runs.numbers(numbers)[0]) if numbers else {}
     if "run" in noise.needs:
         found["run"] = _codes(runs, noise)
+    if "size" in noise.needs:
+        found["size"] = sizes(law, x)
     return found
 
 

@@ -157,7 +157,9 @@ def test_each_flag_of_the_gate(flaw):
     assert "Not converged" in str(status)
 
 
-@pytest.mark.parametrize("flaw", [{"pareto_k": PARETO_K + 0.01}, {"pareto_k": float("nan")}, {"ess_weights": ESS - 1}])
+@pytest.mark.parametrize(
+    "flaw", [{"pareto_k": PARETO_K + 0.01}, {"pareto_k": 0.45}, {"pareto_k": float("nan")}, {"ess_weights": ESS - 1}]
+)
 def test_each_flag_of_the_gate_of_weights(flaw):
     assert GOOD_WEIGHTS.status().ok
     assert not dataclasses.replace(GOOD_WEIGHTS, **flaw).status().ok

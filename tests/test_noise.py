@@ -160,6 +160,25 @@ def test_samples_follow_their_density(spec):
     assert np.max(np.abs(got - cumulative)) < 1.95 / np.sqrt(4000)  # Kolmogorov, one in a thousand
 
 
+def test_what_varies_along_a_run_is_broken_off_first():
+    """The amount that runs go along is known far better than the rest; broken off later it bends the posterior."""
+    model, _ = model_and_lane("checkpoints")
+    usual, _ = model_and_lane("normal")
+    assert [model.sites[i].param for i in model.amounts] == ["E", "B", "A"]
+    assert [usual.sites[i].param for i in usual.amounts] == ["E", "A", "B"]
+
+
+def test_scatter_is_a_power_of_compute():
+    """sigma is that at 1e20 FLOP, falls with compute for a positive slope, and its prior is at the table's centre."""
+    model, lane = model_and_lane("heteroscedastic", rows=N_ROWS)
+    params = {"sigma": 0.02, "sigma_slope": 0.1, "nu": 5.0}
+    frame = ladder().table
+    compute = 6 * frame["params"] * frame["tokens"]
+    np.testing.assert_allclose(model.noise.scale(params, lane), 0.02 * (compute / 1e20) ** -0.1, rtol=1e-9)
+    coordinate = model.noise.priors["sigma"].coordinate(0.02, params, lane["centre"], lane["scale"])
+    assert float(coordinate) == pytest.approx(0.02 * np.exp(-0.1 * np.log(compute / 1e20).mean()))
+
+
 def test_a_run_is_sampled_as_one():
     """Checkpoints of a run share its effect; a new run without a place has the whole scatter."""
     model, lane = model_and_lane("checkpoints", rows=N_ROWS)

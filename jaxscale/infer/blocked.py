@@ -112,13 +112,13 @@ def run_block(
         v, both, *rest = _move(everything, state.v, state.both, keys[1], LEAPFROGS, largest[0], adapt)
         before = place_v(v)
         u = jax.vmap(joint.flat)(maps_of(before), placed)
-        after, site = _held(joint, before, u, state.site, keys[2], adapt)
+        after, site, astray = _held(joint, before, u, state.site, keys[2], adapt)
         v = solve_triangular(frame.v_factor, (after - frame.v[None]).T, lower=True).T
         z = jax.vmap(joint.back)(maps_of(after), u) - frame.z[None]
         z = jnp.linalg.solve(frame.z_factor[None], z[..., None])[..., 0]
-        energy, diverging = (
-            jnp.concatenate([a[:, None], b], axis=1) for a, b in zip(rest, (energy, diverging), strict=True)
-        )
+        whole, wild = rest
+        energy = jnp.concatenate([whole[:, None], energy], axis=1)
+        diverging = jnp.concatenate([(wild | astray)[:, None], diverging], axis=1)
         return State(v, z, both, group, site), (after, place_z(z), u, energy, diverging)
 
     state, (v, z, u, energy, diverging) = jax.lax.scan(sweep, state, jax.random.split(key, BLOCK))
@@ -139,9 +139,10 @@ def _held(joint: Joint, v: jax.Array, u: jax.Array, tuned: Tuning, key: jax.Arra
         return jnp.stack([middle + spread / root * x[..., 0], jnp.log(spread) + x[..., 1] / root], axis=-1)
 
     x = jnp.stack([(mu - middle) / spread, log_tau - jnp.log(spread)], axis=-1) * root
-    x, tuned, _, _ = _move(lambda x: joint.site_densities(raw(x), theta), x, tuned, key, LEAPFROGS, LARGEST, adapt)
+    density = lambda x: joint.site_densities(raw(x), theta)  # noqa: E731
+    x, tuned, _, diverging = _move(density, x, tuned, key, LEAPFROGS, LARGEST, adapt)
     x = raw(x)
-    return jnp.concatenate([x[..., 0], x[..., 1]], axis=-1), tuned
+    return jnp.concatenate([x[..., 0], x[..., 1]], axis=-1), tuned, jnp.any(diverging, axis=-1)
 
 
 def _move(

@@ -27,12 +27,12 @@ from jaxscale.batch import Lane
 from jaxscale.infer.importance import LEAST_PRECISION
 from jaxscale.infer.point import refine
 from jaxscale.model import Model
+from jaxscale.noise.base import HALF_LOG_2PI
 
 SPREAD, DOUBT = 0.2, 0.8  # median and log sd of tau's prior, in prior sds of the site: 90 % between .05 and .75
 PRIOR_DRAWS = 20_000
 ROUNDS = 12  # of the search for mu and tau
 NEWTON = 30  # steps to the mode of log tau
-HALF_LOG_2PI = 0.5 * float(np.log(2.0 * np.pi))
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ from jaxscale.batch import Lane
 from jaxscale.infer import hmc
 from jaxscale.infer.importance import laplace_factor
 from jaxscale.infer.point import refine
-from jaxscale.infer.population import HALF_LOG_2PI, Joint, Member
+from jaxscale.infer.population import Joint, Member
 from jaxscale.noise import Noise
+from jaxscale.noise.base import HALF_LOG_2PI
 
 OUTER = 1000  # draws of each group that mu and tau are sampled with
 WARM_UP, BLOCKS = 3, 10

@@ -22,6 +22,7 @@ from jaxscale.priors import Prior, positive
 from jaxscale.variables import Response
 
 LEAST_MEAN = 1e-12  # of a mean on the log scale, or of a probability
+HALF_LOG_2PI = 0.9189385332046727
 TIGHT = 0.2  # scale of a start with a tight core, over the usual residual
 
 
@@ -160,4 +161,4 @@ def log_gamma(x: jax.Array) -> jax.Array:
     series = 0.0
     for term in (1 / 1188, -1 / 1680, 1 / 1260, -1 / 360, 1 / 12):
         series = series / (far * far) + term
-    return (far - 0.5) * jnp.log(far) - far + 0.5 * jnp.log(2 * jnp.pi) + series / far - jnp.log(product)
+    return (far - 0.5) * jnp.log(far) - far + HALF_LOG_2PI + series / far - jnp.log(product)

@@ -16,10 +16,9 @@ import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 
-from jaxscale.noise.base import Noise, scale_prior
+from jaxscale.noise.base import HALF_LOG_2PI, Noise, scale_prior
 from jaxscale.priors import Prior, share
 
-LOG_2PI = 1.8378770664093453
 LEAST_STEP = 1e-3  # of the usual one: two rows at one place are nearly one
 
 
@@ -84,7 +83,7 @@ class Checkpoints(Noise):
         spread = 1.0 + variance * both[:, 0]
         runs = 0.5 * variance * both[:, 1] ** 2 / spread - 0.5 * jnp.log(spread)
         count = jnp.sum(jnp.where(lane["w"] > 0, 1.0, 0.0))
-        return jnp.sum(runs) - 0.5 * jnp.sum(e * e) - jnp.sum(log_sd) - 0.5 * LOG_2PI * count
+        return jnp.sum(runs) - 0.5 * jnp.sum(e * e) - jnp.sum(log_sd) - HALF_LOG_2PI * count
 
     def observe(self, mean, params, lane):
         """All rows as one factor, since they are not independent."""

@@ -12,11 +12,10 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 from jax.scipy.special import log_ndtr
 
-from jaxscale.noise.base import Noise, Scattered, scale_prior
+from jaxscale.noise.base import HALF_LOG_2PI, Noise, Scattered, scale_prior
 from jaxscale.priors import Prior, positive, share
 from jaxscale.variables import Response
 
-HALF_LOG_2PI = 0.9189385332046727
 # Of log erfcx(v) - log t in powers of 2 t - 1, where t = 1 / (1 + v / 2): Chebyshev interpolation, to 2e-11 for v >= 0.
 LOG_ERFCX = (
     -0.6717940840566915, 0.6726432239714577, 0.047343307107396024, -0.046895610029482504, -0.00987270215152066,
