@@ -6,6 +6,7 @@ import difflib
 import importlib
 import importlib.util
 import pkgutil
+import threading
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -69,17 +70,19 @@ def _member(name: str) -> Law | None:
 
 
 _searched: list[str] = []
+_searching = threading.RLock()
 
 
 def _registry() -> dict[str, Law]:
     """Every law of the package and of installed plug-ins (entry-point group `jaxscale.laws`)."""
-    if not _searched:
-        _searched.append("laws")
-        package = importlib.import_module("jaxscale.laws")
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"jaxscale.laws.{module.name}")
-        for plugin in entry_points(group="jaxscale.laws"):
-            plugin.load()
+    with _searching:  # a second thread must not see half of them
+        if not _searched:
+            _searched.append("laws")
+            package = importlib.import_module("jaxscale.laws")
+            for module in pkgutil.iter_modules(package.__path__):
+                importlib.import_module(f"jaxscale.laws.{module.name}")
+            for plugin in entry_points(group="jaxscale.laws"):
+                plugin.load()
     return _LAWS
 
 

@@ -135,10 +135,28 @@ def test_a_bootstrap_that_misses_its_optima_is_refused(runs, monkeypatch):
 def test_what_the_prior_answers_is_said():
     """Losses far above the floor say little of it: the note names E, whatever the flat vector mixes."""
     inputs = {"D": 2.0 ** np.arange(8, 22)}
-    steep = js.simulate("rectified_ft", {"E": 0.01, "B": 30.0, "Dl": 5.0, "beta": 0.2}, inputs, sd=0.02)
+    steep = js.simulate("rectified_ft", {"E": 0.01, "B": 30.0, "Dl": 5.0, "beta": 0.2}, inputs, sd=0.01)
     fit = js.fit(steep, "rectified_ft")
     assert fit.status.ok
     assert any(note.startswith("These runs say little about E") for note in fit.about["notes"])
+
+
+def test_nuts_tries_again_with_smaller_steps_where_it_diverged(runs, monkeypatch):
+    """And walks on only while its chains may still agree."""
+    from jaxscale.infer import nuts
+
+    asked, walks = [], nuts.walks
+
+    def diverging(*args):
+        asked.append(args[-1])
+        for i, walk in enumerate(walks(*args)):
+            assert i == 0  # a divergence cannot be taken back
+            yield walk._replace(diverging=walk.diverging.at[0, 0].set(args[-1] == nuts.TARGETS[0]))
+
+    monkeypatch.setattr(nuts, "walks", diverging)
+    fit = js.fit(runs, method="nuts")
+    assert fit.status.ok
+    assert asked == list(nuts.TARGETS)
 
 
 GOOD = Health("HMC", r_hat=1.001, ess_bulk=2000.0, ess_tail=1500.0, divergences=0, ebfmi=0.9)

@@ -126,3 +126,18 @@ def test_import_is_light():
     """Importing the package needs neither JAX nor pandas."""
     code = "import sys, jaxscale; sys.exit(bool({'jax', 'pandas', 'matplotlib', 'numpy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_threads_that_ask_first_see_every_law():
+    code = """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+import jaxscale as js
+meet = threading.Barrier(2)
+def ask(name):
+    meet.wait()
+    return js.get_law(name).name
+with ThreadPoolExecutor(2) as pool:
+    assert list(pool.map(ask, ["vocab", "vf_vb_gap"])) == ["vocab", "vf_vb_gap"]
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -99,8 +99,8 @@ def _sampled(runs: js.Runs) -> tuple[np.ndarray, int]:
     start = resample(proposal, second, nuts.CHAINS)
     values, diverging = np.empty(0), 0
     for each in LENGTHS:
-        found = nuts.run_nuts(model, lane, proposal.centre, proposal.factor, start, third, each)
-        values, diverging = transformed(model.params, np.asarray(found["values"])), int(found["diverging"].sum())
+        found = next(nuts.walks(model, lane, proposal.centre, proposal.factor, start, third, each))
+        values, diverging = transformed(model.params, np.asarray(found.values)), int(found.diverging.sum())
         if _judged(values, diverging).good:
             break
     return values.astype(np.float32), diverging

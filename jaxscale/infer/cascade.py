@@ -7,7 +7,8 @@ programs for the next one, so nobody waits for the slowest.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ from jaxscale.model import Model
 METHODS = ("auto", "importance", "hmc", "nuts")
 LONGER = 4  # times the draws
 LAPLACE, FLAT = 500, 1e-3  # draws about a mode; least curvature, in inverse squares of the flat vector's unit
+HOPEFUL = 0.03  # distance of R-hat from 1 that a LONGER run is foretold, up to which NUTS walks on
 WEIGHTY = 0.5  # Pareto k, up to which more draws are tried
 PRIOR_DOMINATED = 0.9  # posterior sd over prior sd, above which the data have said little
 Say = Callable[[str], None]
@@ -199,16 +201,30 @@ def _long(job: _Job, places: np.ndarray) -> None:
 
 def _nuts(job: _Job, places: np.ndarray) -> None:
     """One lane at a time, whitened and started by importance sampling."""
-    each = LONGER * job.draws // nuts.CHAINS
     for place in places:
         lane, proposal = jax.tree.map(jnp.asarray, take((job.lanes, job.found.proposal), place))
         key = jax.random.wrap_key_data(jnp.asarray(job.keys[place]))
         start = resample(proposal, jax.random.fold_in(key, 5), nuts.CHAINS)
-        found = nuts.run_nuts(
-            job.run.model, lane, proposal.centre, proposal.factor, start, jax.random.fold_in(key, 6), each
-        )
-        names = ("u", "values", "energy", "diverging")
-        job.found.walk(np.array([place]), "NUTS", *(np.asarray(found[k])[None] for k in names))
+        shared = job.run.model, lane, proposal.centre, proposal.factor, start
+        for i, target in enumerate(nuts.TARGETS):
+            more = nuts.walks(*shared, jax.random.fold_in(key, 6 + 10 * i), job.draws // nuts.CHAINS, target)
+            _walk_on(job, place, more)
+            if not job.found.health[place].divergences:
+                break
+
+
+def _walk_on(job: _Job, place: int, more: Iterator[nuts.Walk]) -> None:
+    """Walk until the gate is passed, or cannot be any more, or the run is a LONGER one."""
+    kept = []
+    for walk in itertools.islice(more, LONGER):
+        kept.append(jax.tree.map(np.asarray, walk))
+        together = jax.tree.map(lambda *leaves: np.concatenate(leaves, axis=1)[None], *kept)
+        job.found.walk(np.array([place]), "NUTS", *together)
+        health = job.found.health[place]
+        # R-hat's distance from 1 falls as draws grow
+        hopeless = health.divergences or not (health.r_hat - 1.0) * len(kept) / LONGER < HOPEFUL
+        if job.found.status[place].ok or hopeless:
+            break
 
 
 def _chains(

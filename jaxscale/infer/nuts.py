@@ -1,56 +1,82 @@
-"""NumPyro's NUTS on the same density, whitened: the reference, and the last resort of the cascade."""
+"""NumPyro's NUTS on the same density, whitened: the reference, and the last resort of the cascade.
+
+One lane at a time: trees of several lanes in step with each other cost several times more than one after another.
+"""
 
 from __future__ import annotations
 
 import functools
-from typing import Any
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import jax
-import numpyro
-import numpyro.distributions as dist
-from numpyro.infer import MCMC, NUTS
+import jax.numpy as jnp
+from numpyro.infer import NUTS
+from numpyro.infer.hmc import HMCState
 
 from jaxscale.batch import Lane
 from jaxscale.model import Model
 
 CHAINS = 4
 WARM_UP = 1000
-TARGET = 0.95
+TARGETS = (0.95, 0.99)  # mean acceptance; the second where the first diverged
 
 
-def run_nuts(
-    model: Model, lane: Lane, centre: jax.Array, factor: jax.Array, u: jax.Array, key: jax.Array, draws: int
-) -> dict[str, Any]:
-    """Sample one lane from starts u (CHAINS, size); `draws` of each chain.
+class Walk(NamedTuple):
+    """Draws of one lane: u (CHAINS, draws, size), values (CHAINS, draws, params), energy and diverging
+    (CHAINS, draws)."""
 
-    Returns:
-        u (CHAINS, draws, size), values (CHAINS, draws, params), energy and diverging (CHAINS, draws).
-    """
+    u: jax.Array
+    values: jax.Array
+    energy: jax.Array
+    diverging: jax.Array
+
+
+def walks(
+    model: Model,
+    lane: Lane,
+    centre: jax.Array,
+    factor: jax.Array,
+    u: jax.Array,
+    key: jax.Array,
+    draws: int,
+    target: float = TARGETS[0],
+) -> Iterator[Walk]:
+    """Sample one lane from starts u (CHAINS, size) for as long as is asked, `draws` of each chain at a time."""
+    aim = jnp.asarray(target)
     with jax.numpy_dtype_promotion("standard"):  # NumPyro's kernel mixes integers and floats
-        return _compiled(model, lane, centre, factor, u, key, draws)
+        state = _begin(model, lane, centre, factor, u, key, aim)
+        state, _ = _block(model, lane, centre, factor, state, aim, WARM_UP)
+    while True:
+        with jax.numpy_dtype_promotion("standard"):
+            state, walk = _block(model, lane, centre, factor, state, aim, draws)
+        yield walk
+
+
+def _kernel(model: Model, lane: Lane, centre: jax.Array, factor: jax.Array, target: float) -> NUTS:
+    def energy(z: jax.Array) -> jax.Array:
+        return -model.log_density(centre + factor @ z, lane)
+
+    return NUTS(potential_fn=energy, dense_mass=True, target_accept_prob=target)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _begin(model, lane, centre, factor, u, key, target) -> HMCState:
+    z = jax.scipy.linalg.solve_triangular(factor, (u - centre[None, :]).T, lower=True).T
+    return _kernel(model, lane, centre, factor, target).init(jax.random.split(key, CHAINS), WARM_UP, z)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 6))
-def _compiled(model, lane, centre, factor, u, key, draws):
-    """The whole of NumPyro's run as one program: left to itself it compiles anew for every table."""
+def _block(model, lane, centre, factor, state, target, draws) -> tuple[HMCState, Walk]:
+    """Steps of every chain; the kernel adapts in its first WARM_UP."""
+    kernel = _kernel(model, lane, centre, factor, target)
+    kernel.init(state.rng_key, WARM_UP, state.z)  # what it returns is dropped: it readies the kernel to sample
 
-    def whitened() -> None:
-        z = numpyro.sample("z", dist.ImproperUniform(dist.constraints.real_vector, (), (model.size,)))
-        with numpyro.handlers.block():  # else the model's own sites would count a second time
-            log_density = model.log_density(centre + factor @ z, lane)
-        numpyro.factor("log_density", log_density)
+    def step(state: HMCState, _: None):
+        state = kernel.sample(state, (), {})
+        return state, (state.z, state.energy, state.diverging)
 
-    sampler = MCMC(
-        NUTS(whitened, dense_mass=True, target_accept_prob=TARGET),
-        num_warmup=WARM_UP,
-        num_samples=draws,
-        num_chains=CHAINS,
-        chain_method="vectorized",
-        progress_bar=False,
-    )
-    z = jax.scipy.linalg.solve_triangular(factor, (u - centre[None, :]).T, lower=True).T
-    sampler.run(key, init_params={"z": z}, extra_fields=("energy", "diverging"))
-    extra = sampler.get_extra_fields(group_by_chain=True)
-    drawn = centre[None, None, :] + sampler.get_samples(group_by_chain=True)["z"] @ factor.T
-    values = jax.vmap(jax.vmap(lambda v: model.values(v, lane)))(drawn)
-    return {"u": drawn, "values": values, "energy": extra["energy"], "diverging": extra["diverging"]}
+    state, (z, energy, diverging) = jax.lax.scan(step, state, None, draws)
+    drawn = jnp.swapaxes(centre[None, None, :] + z @ factor.T, 0, 1)
+    values = jax.vmap(jax.vmap(lambda u: model.values(u, lane)))(drawn)
+    return state, Walk(drawn, values, energy.T, diverging.T)

@@ -123,7 +123,7 @@ class Posteriors:
 
     def _judge(self, lane: int, health: Health) -> None:
         before = self.health[lane]
-        if before.method != "none":
+        if before.method not in ("none", health.method):
             said = f"{before.method}: {', '.join(before.failures) or 'passed'}"
             self.stages[lane] = (*self.stages[lane], said)
         self.health[lane], self.status[lane] = health, health.status()
