@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from jaxscale.runs import Runs
 
 ROWS = (16, 32, 48, 64, *(2**k * m for k in range(4, 12) for m in (5, 6, 7, 8)))  # at most a quarter is padding
-LANES = 8  # of chains on a CPU core: eight tables' temporaries stay in the cache, and XLA starts no threads
+LANES = 8  # of chains on a CPU core, while
+CACHED = 1024  # rows of them, in whose temporaries stay in the cache and start no threads of XLA
 
 Lane = dict[str, Any]
 
@@ -165,15 +166,15 @@ def _folded(seed: jax.Array, digests: jax.Array) -> jax.Array:
     return jax.random.key_data(jax.vmap(jax.random.fold_in, in_axes=(None, 0))(jax.random.key(seed), digests))
 
 
-def lanes_at_once(rows: int, chains: bool) -> int:
+def lanes_at_once(rows: int, most: int = 1) -> int:
     """Lanes of a compiled program on one device; fixed by the device, so that no fit's digits depend on its neighbours.
 
-    On a CPU one, where a program has work enough in a lane (thousands of draws, or searches that end at
-    different times), and LANES of the few chains of HMC. An accelerator takes as many as half its memory
-    holds: some 12 KiB a row and 1 MiB of draws a lane.
+    On a CPU at `most` so many: one where a program has work enough in a lane (thousands of draws, or searches that
+    end at different times), more of the few chains of HMC, and fewer where rows are many. An accelerator takes as many
+    as half its memory holds: some 12 KiB a row and 1 MiB of draws a lane.
     """
     device = jax.local_devices()[0]
     if device.platform == "cpu":
-        return LANES if chains else 1
+        return max(1, min(most, CACHED // rows))
     memory = (device.memory_stats() or {}).get("bytes_limit", 2**34)
     return min(2**16, max(2**6, 2 ** int(np.log2(memory / 2 / (12 * 2**10 * rows + 2**20)))))

@@ -189,7 +189,7 @@ def test_a_bad_sampler_is_refused(runs, monkeypatch):
 
     def stuck(job, padded, *_):
         u = np.repeat(np.random.default_rng(0).normal(size=(len(padded), 8, 1, 7)), 500, axis=2)
-        return u, u, np.zeros(u.shape[:3]), np.zeros(u.shape[:3], dtype=bool)
+        yield u, u, np.zeros(u.shape[:3]), np.zeros(u.shape[:3], dtype=bool)
 
     monkeypatch.setattr(cascade, "_chains", stuck)
     fit = js.fit(runs, method="hmc")

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxscale.batch import Lane, stack
+from jaxscale.batch import LANES, Lane, stack
 from jaxscale.infer import hmc, nuts
 from jaxscale.infer.importance import Proposal, resample
 from jaxscale.infer.point import CONVERGED, Point
@@ -37,6 +37,7 @@ Say = Callable[[str], None]
 class Schedule:
     """A run of HMC: leapfrogs of at most `largest` posterior standard deviations, after warm-up blocks.
 
+    On a CPU `lanes` at once: many are a little cheaper, but to pad a few costs as much as those do.
     Leapfrogs times step is about a quarter turn of a Gaussian, which serves means and tails alike: half
     a turn gives antithetic draws, whose means look excellent while their spread hardly moves.
     """
@@ -44,10 +45,11 @@ class Schedule:
     leapfrogs: int
     largest: float
     warm_up: int
+    lanes: int
 
 
-SHORT = Schedule(leapfrogs=3, largest=0.75, warm_up=2)
-LONG = Schedule(leapfrogs=7, largest=0.3, warm_up=6)
+SHORT = Schedule(leapfrogs=3, largest=0.75, warm_up=2, lanes=LANES)
+LONG = Schedule(leapfrogs=7, largest=0.3, warm_up=6, lanes=2)
 
 
 @dataclass(frozen=True)
@@ -184,19 +186,17 @@ def _weigh_more(job: _Job, places: np.ndarray, method: str, program: Callable[..
 
 
 def _short(job: _Job, places: np.ndarray) -> None:
-    for some, padded in chunks(job.lanes, places, chains=True):
+    for some, padded in chunks(job.lanes, places, SHORT.lanes):
         proposal = take(job.found.proposal, padded)
         start = job.run.resample(proposal, job.keys_at(padded, 2))
-        blocks = _chains(job, padded, proposal.centre, proposal.factor, start, 3, SHORT, job.draws)
-        job.found.walk(some, "HMC", *_real(blocks, len(some)))
+        _walk_on(job, some, "HMC", _chains(job, padded, proposal.centre, proposal.factor, start, 3, SHORT), 1)
 
 
 def _long(job: _Job, places: np.ndarray) -> None:
-    for some, padded in chunks(job.lanes, places, chains=True):
+    for some, padded in chunks(job.lanes, places, LONG.lanes):
         proposal = take(job.found.proposal, padded)
         centre, factor, start = _whitened_by_draws(job.found.u[padded], proposal)
-        blocks = _chains(job, padded, centre, factor, start, 4, LONG, LONGER * job.draws)
-        job.found.walk(some, "longer HMC", *_real(blocks, len(some)))
+        _walk_on(job, some, "longer HMC", _chains(job, padded, centre, factor, start, 4, LONG), LONGER)
 
 
 def _nuts(job: _Job, places: np.ndarray) -> None:
@@ -208,42 +208,46 @@ def _nuts(job: _Job, places: np.ndarray) -> None:
         shared = job.run.model, lane, proposal.centre, proposal.factor, start
         for i, target in enumerate(nuts.TARGETS):
             more = nuts.walks(*shared, jax.random.fold_in(key, 6 + 10 * i), job.draws // nuts.CHAINS, target)
-            _walk_on(job, place, more)
+            alone = (jax.tree.map(lambda a: a[None], walk) for walk in more)
+            _walk_on(job, np.array([place]), "NUTS", alone, LONGER)
             if not job.found.health[place].divergences:
                 break
 
 
-def _walk_on(job: _Job, place: int, more: Iterator[nuts.Walk]) -> None:
-    """Walk until the gate is passed, or cannot be any more, or the run is a LONGER one."""
-    kept = []
-    for walk in itertools.islice(more, LONGER):
-        kept.append(jax.tree.map(np.asarray, walk))
-        together = jax.tree.map(lambda *leaves: np.concatenate(leaves, axis=1)[None], *kept)
-        job.found.walk(np.array([place]), "NUTS", *together)
-        health = job.found.health[place]
-        # R-hat's distance from 1 falls as draws grow
-        hopeless = health.divergences or not (health.r_hat - 1.0) * len(kept) / LONGER < HOPEFUL
-        if job.found.status[place].ok or hopeless:
+def _walk_on(job: _Job, some: np.ndarray, method: str, more: Iterator[Any], rounds: int) -> None:
+    """Walk up to so many rounds: each lane until it has passed its gate, or cannot any more."""
+    kept, going = [], np.arange(len(some))
+    for done, walk in enumerate(itertools.islice(more, rounds), 1):
+        kept.append(_real(walk, len(some)))
+        together = [np.concatenate(parts, axis=2)[going] for parts in zip(*kept, strict=True)]
+        job.found.walk(some[going], method, *together)
+        going = np.array([i for i in going if _may_pass(job.found, some[i], done / LONGER)], int)
+        if not len(going):
             break
 
 
+def _may_pass(found: Posteriors, lane: int, done: float) -> bool:
+    """Whether more draws could help; R-hat's distance from 1 falls as they grow."""
+    health = found.health[lane]
+    return not found.status[lane].ok and not health.divergences and (health.r_hat - 1.0) * done < HOPEFUL
+
+
 def _chains(
-    job: _Job, padded: np.ndarray, centre: Any, factor: Any, start: Any, salt: int, schedule: Schedule, draws: int
-) -> hmc.Block:
-    """Warm up, then sample one chunk; arrays (lanes, chains, draws, ...)."""
-    count = draws // (hmc.CHAINS * hmc.BLOCK)
+    job: _Job, padded: np.ndarray, centre: Any, factor: Any, start: Any, salt: int, schedule: Schedule
+) -> Iterator[hmc.Block]:
+    """Warm up, then sample one chunk for as long as is asked; arrays (lanes, chains, draws, ...)."""
     lanes, keys = take(job.lanes, padded), job.keys_at(padded, salt)
     lanes, centre, factor = jax.tree.map(jnp.asarray, (lanes, centre, factor))
     shared = np.asarray(schedule.leapfrogs), np.asarray(schedule.largest)
-    state = job.run.begin(centre, factor, start)
-    kept = []
-    for i in range(schedule.warm_up + count):
-        keys_now = job.run.fold(keys, i)
+    state, kept = job.run.begin(centre, factor, start), []
+    for i in itertools.count():
         adapt = np.asarray(i < schedule.warm_up)
-        state, block = job.run.block(lanes, centre, factor, state, keys_now, *shared, adapt)
-        if i >= schedule.warm_up:
-            kept.append(block)
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves, axis=2), *kept)
+        state, block = job.run.block(lanes, centre, factor, state, job.run.fold(keys, i), *shared, adapt)
+        if not adapt:
+            kept.append(jax.tree.map(np.asarray, block))
+        if len(kept) == job.draws // (hmc.CHAINS * hmc.BLOCK):
+            yield jax.tree.map(lambda *leaves: np.concatenate(leaves, axis=2), *kept)
+            kept = []
 
 
 def _whitened_by_draws(u: np.ndarray, proposal: Proposal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

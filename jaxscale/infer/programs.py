@@ -57,9 +57,9 @@ def programs(model: Model) -> Programs:
     return Programs(model)
 
 
-def chunks(lanes: Lane, places: np.ndarray, chains: bool = False) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def chunks(lanes: Lane, places: np.ndarray, most: int = 1) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Places of lanes, as many at a time as the programs take: (places, the same padded with repeats)."""
-    at_once = lanes_at_once(lanes["w"].shape[-1], chains)
+    at_once = lanes_at_once(lanes["w"].shape[-1], most)
     for first in range(0, len(places), at_once):
         some = places[first : first + at_once]
         yield some, np.resize(some, at_once)

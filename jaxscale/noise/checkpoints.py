@@ -65,13 +65,18 @@ class Checkpoints(Noise):
         """Of a row of a run that has no other."""
         return dist.Normal(self._loc(mean, params, lane), jnp.sqrt(params["run_sd"] ** 2 + params["sigma"] ** 2))
 
+    def _keeps(self, params: Mapping[str, Any], lane: Mapping[str, Any]) -> jax.Array:
+        """Correlation of each row with the one before it, 0 of a run's first; written out, a power costs twice that."""
+        return jnp.where(lane["first"], 0.0, jnp.exp(lane["step"] * jnp.log(params["memory"])))
+
     def _whitened(self, params: Mapping[str, Any], lane: Mapping[str, Any], r: Any) -> tuple[Any, Any, Any]:
         """Of each row: its residual less what the row before foretells, the same of a constant 1, and log sd."""
-        first, before = lane["first"], lane["before"]
-        keeps = jnp.where(first, 0.0, params["memory"] ** lane["step"])
-        sd = params["sigma"] * jnp.sqrt(1.0 - keeps * keeps)
+        keeps = self._keeps(params, lane)
+        fresh = 1.0 - keeps * keeps
         used = jnp.where(lane["w"] > 0, 1.0, 0.0)
-        return used * (r - keeps * r[before]) / sd, used * (1.0 - keeps) / sd, used * jnp.log(sd)
+        over_sd = used * jax.lax.rsqrt(fresh) / params["sigma"]
+        log_sd = used * (jnp.log(params["sigma"]) + 0.5 * jnp.log(fresh))
+        return (r - keeps * r[lane["before"]]) * over_sd, (1.0 - keeps) * over_sd, log_sd
 
     def summed(self, mean, params, lane):
         """Joint log density of all rows; weights other than 0 count as 1."""
@@ -95,7 +100,7 @@ class Checkpoints(Noise):
             return super().sample(key, mean, params, lane)
         runs, along = jax.random.split(key)
         shared = params["run_sd"] * jax.random.normal(runs, jnp.shape(lane["w"]))[lane["run"]]
-        keeps = jnp.where(lane["first"], 0.0, params["memory"] ** lane["step"])
+        keeps = self._keeps(params, lane)
         kicks = params["sigma"] * jnp.sqrt(1.0 - keeps * keeps) * jax.random.normal(along, jnp.shape(keeps))
 
         def walk(path, row):
