@@ -24,8 +24,7 @@ from jaxscale.model import IMPOSSIBLE
 CHAINS = 8
 BLOCK = 50
 TARGET = 0.9
-LEAPFROGS = 4  # of mu and tau
-LARGEST = 1.0  # step of mu and tau where the groups' parameters are held
+LEAPFROGS, LARGEST = 4, 1.0  # of mu and tau where the groups' parameters are held; LARGEST step
 
 
 class Tuning(NamedTuple):
@@ -95,7 +94,7 @@ def run_block(
 ) -> tuple[State, Block]:
     """BLOCK sweeps of all chains.
 
-    `leapfrogs` () int of the groups, `largest` (1 + groups,) steps of the population and of each group, and `adapt`
+    `leapfrogs` (2,) int of the population and of the groups, `largest` (1 + groups,) steps of the population and of each group, and `adapt`
     () bool are not compiled in.
     """
     place_v = lambda v: frame.v[None] + v @ frame.v_factor.T  # noqa: E731
@@ -106,10 +105,10 @@ def run_block(
         keys = jax.random.split(key, 3)
         maps = maps_of(place_v(state.v))
         groups = lambda z: jax.vmap(lambda m, z: joint.group_densities(m, z, lane))(maps, place_z(z))  # noqa: E731
-        z, group, energy, diverging = _move(groups, state.z, state.group, keys[0], leapfrogs, largest[1:], adapt)
+        z, group, energy, diverging = _move(groups, state.z, state.group, keys[0], leapfrogs[1], largest[1:], adapt)
         placed = place_z(z)
         everything = lambda v: jax.vmap(lambda v, z: joint.density(v, z, lane))(place_v(v), placed)  # noqa: E731
-        v, both, *rest = _move(everything, state.v, state.both, keys[1], LEAPFROGS, largest[0], adapt)
+        v, both, *rest = _move(everything, state.v, state.both, keys[1], leapfrogs[0], largest[0], adapt)
         before = place_v(v)
         u = jax.vmap(joint.flat)(maps_of(before), placed)
         after, site, astray = _held(joint, before, u, state.site, keys[2], adapt)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -19,9 +19,11 @@ from jaxscale.status import Health, Status
 
 SETTLE, PILOTS = 3, (6, 10)  # blocks: discarded, and then of each pilot, whose moments frame the next
 TUNE = 3
-LONGER = 4  # times the draws
+LENGTHS = (("HMC", 1), ("longer HMC", 4), ("longest HMC", 12))  # times the draws
+ATTEMPTS = 5
 SHORTER = 0.35  # times the step, where one diverged
-TURN, FEWEST, MOST = 1.7, 3, 10  # radians of a Gaussian that a group's step goes; leapfrogs
+TURN = np.array([2.0, 1.7])  # radians of a Gaussian that a step of the population and of a group goes
+FEWEST, MOST = np.array([4, 3]), np.array([16, 10])  # leapfrogs of such
 POPULATION = 0.5  # largest step of mu and log tau
 FIRM = 1e-8
 
@@ -79,16 +81,24 @@ def sample(
     for blocks in (SETTLE, *PILOTS):
         walk.reframe(walk.run(blocks, adapt=True))
     found = Posterior([], [], None, None, [], [])  # pyright: ignore
-    for name, times in (("HMC", 1), ("longer HMC", LONGER), ("longest HMC", 3 * LONGER)):
+    for attempt in range(ATTEMPTS):
+        name, times = LENGTHS[walk.length]
         say(f"{name} of {len(lanes)} groups")
         walk.run(TUNE, adapt=True)
         block = walk.run(times * count, adapt=False)
         found = judged(joint, block, name, len(lanes))
-        if all(status.ok for status in found.status):
+        if all(status.ok for status in found.status) or attempt + 1 == ATTEMPTS:
             break
         walk.reframe(block)
+        if not all(_settled(health) for health in found.health):
+            walk.length = min(walk.length + 1, len(LENGTHS) - 1)
     every = found.v.shape[0] // (count * CHAINS * BLOCK)
     return Posterior(found.v[::every], found.values[::every], *(getattr(found, a) for a in KEPT))
+
+
+def _settled(health: Health) -> bool:
+    """Whether chains agree, so that what is left to mend are steps that diverged."""
+    return replace(health, divergences=0).status().ok
 
 
 def groups_for(count: int) -> int:
@@ -111,12 +121,12 @@ class _Walk:
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
         v = centre + 0.5 * wide * rng.standard_normal((CHAINS, len(centre)))
         self.state = blocked.begin(self.frame, v, 0.5 * rng.standard_normal((CHAINS, joint.groups, size)))
-        self.leapfrogs, self.largest = FEWEST, np.full(1 + joint.groups, np.inf)
+        self.length, self.leapfrogs, self.largest = 0, FEWEST, np.full(1 + joint.groups, np.inf)
 
     def run(self, blocks: int, adapt: bool) -> Block:
         """Blocks as one, (CHAINS, draws, ...)."""
         kept = []
-        largest = np.minimum(self.largest, np.append(POPULATION, np.full(self.joint.groups, TURN / self.leapfrogs)))
+        largest = np.minimum(self.largest, np.append(POPULATION, np.full(self.joint.groups, TURN[1] / self.leapfrogs[1])))
         shared = np.asarray(self.leapfrogs), largest, np.asarray(adapt)
         for _ in range(blocks):
             key = jax.random.fold_in(self.key, self.steps)
@@ -136,8 +146,9 @@ class _Walk:
         steps = np.exp(np.append(self.state.both.log_step_mean, self.state.group.log_step_mean))
         diverged = block.diverging[:, first:].any(axis=(0, 1))
         self.largest = np.where(diverged, SHORTER * steps, self.largest)
-        small = float(np.quantile(np.minimum(steps, self.largest)[1:], 0.1))
-        self.leapfrogs = int(np.clip(round(TURN / small), FEWEST, MOST))
+        usual = np.minimum(steps, self.largest)
+        small = np.array([usual[0], np.quantile(usual[1:], 0.1)])
+        self.leapfrogs = np.clip(np.round(TURN / small).astype(int), FEWEST, MOST)
         self.state = blocked.begin(self.frame, v[:, -1], z[:, -1])
 
 
