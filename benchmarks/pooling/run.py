@@ -34,6 +34,8 @@ from jaxscale.runtime import at_the_door
 
 HERE = Path(__file__).parent
 MOST = 15  # runs of a family that is known
+SOME = (3, 4, 6)  # runs of a new one
+NOISE = "normal"  # under Student-t each of four runs may be the odd one, and chains do not cross between such modes
 SMALL = 0.05  # of the largest run's compute (or data), below which a run is small
 
 
@@ -68,8 +70,29 @@ def fine_tuning() -> tuple[pd.DataFrame, dict]:
     return pd.DataFrame(frame[["family", "size", "finetune_examples", "loss"]]), {"D": "finetune_examples"}
 
 
+def misfitting() -> tuple[pd.DataFrame, dict]:
+    """Eight sizes of model, each trained for several lengths at its best learning rate: loss by tokens."""
+    frame = pd.read_csv(folder() / "misfitting" / "runs.csv")
+    frame = frame[frame.is_final == 1].sort_values("loss").groupby(["model", "total_steps"], as_index=False).first()
+    frame = frame[frame.groupby("model")["loss"].transform("size") > max(SOME)]
+    frame = frame.assign(family=frame.model, size=frame.tokens)
+    return pd.DataFrame(frame[["family", "size", "tokens", "loss"]]), {"m": "tokens"}
+
+
+def evaluations() -> tuple[pd.DataFrame, dict]:
+    """15 evaluations (losses of six corpora, bits per byte of nine tasks) of one ladder: by size and tokens."""
+    frame = pd.read_csv(folder() / "olmo_ladder" / "runs.csv")
+    frame = frame[(frame.is_last == 1) & ~frame.run.str.contains("rerun")]
+    seen = [c for c in frame.columns if c.startswith(("loss_", "bpb_")) and c != "bpb_mmlu"]
+    frame = frame.melt(["params", "tokens"], seen, "family", "loss").dropna()
+    frame = frame.assign(size=frame.params * frame.tokens)
+    return pd.DataFrame(frame[["family", "size", "params", "tokens", "loss"]]), {"N": "params", "D": "tokens"}
+
+
 TABLES = {
     "gemstones": (gemstones, "hestness", {}),
+    "misfitting": (misfitting, "hestness", {}),
+    "olmo_ladder": (evaluations, "chinchilla", {}),
     "porian_isoflop": (porian, "chinchilla", {}),
     "sft_rectified": (fine_tuning, "rectified_ft", {"E": 0.0}),
 }
@@ -79,7 +102,7 @@ def main() -> int:
     """Measure, and write page and numbers."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=list(TABLES))
-    parser.add_argument("--runs", type=int, nargs="*", default=[3, 4, 6])
+    parser.add_argument("--runs", type=int, nargs="*", default=SOME)
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=HERE)
     options = parser.parse_args()
@@ -134,7 +157,7 @@ def runs_of(tables: dict[str, pd.DataFrame], columns: dict) -> js.Runs:
 
 def pooled_fit(tables: dict[str, pd.DataFrame], columns: dict, law: str, priors: dict) -> js.Pooled:
     """The joint fit."""
-    return js.fit_pooled(runs_of(tables, columns), law, priors=priors)
+    return js.fit_pooled(runs_of(tables, columns), law, NOISE, priors=priors)
 
 
 def record(name, law, priors, columns, frame, fold, count, known, few, alone) -> dict:
@@ -166,7 +189,7 @@ def unpooled(tables, columns, law, priors, new):
     """Each new family by itself, under the law's priors, though `fit` would refuse so few runs; the mode where its
     posterior fails the gate."""
     law = js.get_law(law).with_priors(priors) if priors else js.get_law(law)
-    member = member_of(law, get_noise(None, law.response), None)
+    member = member_of(law, get_noise(NOISE, law.response), None)
     everything = read_tables(runs_of(tables, columns), law, member.noise)
     read = {name: table for name, table in everything.items() if isinstance(table, Table)}
     lanes = [lane for name, lane in zip(read, shared_lanes(member, read), strict=True) if name in new]
@@ -226,7 +249,14 @@ def page(records: list[dict]) -> str:
     dealt = "; ".join(f"{t}: {1 + max(r['fold'] for r in records if r['table'] == t)} folds" for t in sorted(
         {r["table"] for r in records}))  # fmt: skip
     return "\n".join(
-        [*lines, "", f"Fixed: E = 0 in sft_rectified. {dealt}.", "", "    python benchmarks/pooling/run.py", ""]
+        [
+            *lines,
+            "",
+            f"Noise: {NOISE}. Fixed: E = 0 in sft_rectified. {dealt}.",
+            "",
+            "    python benchmarks/pooling/run.py",
+            "",
+        ]
     )
 
 

@@ -21,6 +21,10 @@ SETTLE, PILOTS = 3, (6, 10)  # blocks: discarded, and then of each pilot, whose 
 TUNE = 3
 LENGTHS = (("HMC", 1), ("longer HMC", 4), ("longest HMC", 12))  # times the draws
 ATTEMPTS = 5
+FIX = (
+    "Intervals would not be right. More groups, fewer pooled parameters, firmer priors or, for groups of few runs, "
+    "noise='normal' would help."
+)
 SHORTER = 0.35  # times the step, where one diverged
 TURN = np.array([2.0, 1.7])  # radians of a Gaussian that a step of the population and of a group goes
 FEWEST, MOST = np.array([4, 3]), np.array([16, 10])  # leapfrogs of such
@@ -126,7 +130,9 @@ class _Walk:
     def run(self, blocks: int, adapt: bool) -> Block:
         """Blocks as one, (CHAINS, draws, ...)."""
         kept = []
-        largest = np.minimum(self.largest, np.append(POPULATION, np.full(self.joint.groups, TURN[1] / self.leapfrogs[1])))
+        largest = np.minimum(
+            self.largest, np.append(POPULATION, np.full(self.joint.groups, TURN[1] / self.leapfrogs[1]))
+        )
         shared = np.asarray(self.leapfrogs), largest, np.asarray(adapt)
         for _ in range(blocks):
             key = jax.random.fold_in(self.key, self.steps)
@@ -184,15 +190,19 @@ def judged(joint: Joint, block: Block, method: str, groups: int) -> Posterior:
     v = np.concatenate([v[:, : pooled // 2], np.exp(v[:, pooled // 2 :])], axis=1)
     drawn = drawn[:, pooled:].reshape(len(v), groups, params)
     status = [leaning(h, whole) for h in each]
-    return Posterior(v, drawn, convergence, whole.status(), each, status)
+    return Posterior(v, drawn, convergence, helped(whole.status()), each, status)
 
 
 def leaning(health: Health, whole: Health) -> Status:
     """A group's status: its own gate, and that of the population that it leans on."""
-    if not whole.failures or health.failures:
+    if health.failures:
+        return helped(health.status())
+    if not whole.failures:
         return health.status()
-    return Status(
-        False, "not_converged",
-        f"Not converged: the population that every group leans on still shows {', '.join(whole.failures)}.",
-        "Intervals would not be right. More groups, fewer pooled parameters or firmer priors would help.",
-    )  # fmt: skip
+    leant = f"Not converged: the population that every group leans on still shows {', '.join(whole.failures)}."
+    return Status(False, "not_converged", leant, FIX)
+
+
+def helped(status: Status) -> Status:
+    """A refusal with what helps pooled fits."""
+    return status if status.ok else replace(status, fix=FIX)
