@@ -94,8 +94,8 @@ def run_block(
 ) -> tuple[State, Block]:
     """BLOCK sweeps of all chains.
 
-    `leapfrogs` (2,) int of the population and of the groups, `largest` (1 + groups,) steps of the population and of each group, and `adapt`
-    () bool are not compiled in.
+    `leapfrogs` (2,) int of the population and of the groups, `largest` (1 + groups,) steps of the population and of
+    each group, and `adapt` () bool are not compiled in.
     """
     place_v = lambda v: frame.v[None] + v @ frame.v_factor.T  # noqa: E731
     place_z = lambda z: frame.z[None] + jnp.einsum("gij,cgj->cgi", frame.z_factor, z)  # noqa: E731
