@@ -170,7 +170,8 @@ def page(records: list[dict], missing: list[str], times: dict | None, tables: in
     lines = [
         "# Every law finds itself again", "",
         f"{tables} tables a law, truths from the priors of law and noise. Of {sum(r['tables'] for r in records)} fits "
-        f"{fits} passed their gate; their 90 % intervals of the curve cover {100 * pooled:.1f} % pooled.{absent}", "",
+        f"{fits} passed their gate; their 90 % intervals of the curve cover {100 * pooled:.1f} % pooled. Tables that "
+        f"cannot be read are those whose scatter went below what the response may be.{absent}", "",
         "| law | runs | parameters | ok | by stage | refused | coverage | CPU s |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]  # fmt: skip
