@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from jaxscale.runs import Runs
 
 ROWS = (16, 32, 48, 64, *(2**k * m for k in range(4, 12) for m in (5, 6, 7, 8)))  # at most a quarter is padding
-LANES = 8  # of chains on a CPU core, while
-CACHED = 1024  # rows of them, in whose temporaries stay in the cache and start no threads of XLA
+LANES = 8  # of chains on a CPU core at once
+CACHED = 1024  # rows of such lanes together: their temporaries stay in the cache and start no threads of XLA
 
 Lane = dict[str, Any]
 

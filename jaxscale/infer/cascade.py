@@ -27,7 +27,7 @@ from jaxscale.model import Model
 METHODS = ("auto", "importance", "hmc", "nuts")
 LONGER = 4  # times the draws
 LAPLACE, FLAT = 500, 1e-3  # draws about a mode; least curvature, in inverse squares of the flat vector's unit
-HOPEFUL = 0.03  # distance of R-hat from 1 that a LONGER run is foretold, up to which NUTS walks on
+HOPEFUL = 0.03  # distance of R-hat from 1 that a LONGER run is foretold, up to which chains walk on
 WEIGHTY = 0.5  # Pareto k, up to which more draws are tried
 PRIOR_DOMINATED = 0.9  # posterior sd over prior sd, above which the data have said little
 Say = Callable[[str], None]
@@ -244,7 +244,7 @@ def _chains(
         adapt = np.asarray(i < schedule.warm_up)
         state, block = job.run.block(lanes, centre, factor, state, job.run.fold(keys, i), *shared, adapt)
         if not adapt:
-            kept.append(jax.tree.map(np.asarray, block))
+            kept.append(block)
         if len(kept) == job.draws // (hmc.CHAINS * hmc.BLOCK):
             yield jax.tree.map(lambda *leaves: np.concatenate(leaves, axis=2), *kept)
             kept = []
