@@ -73,8 +73,9 @@ def fine_tuning() -> tuple[pd.DataFrame, dict]:
 def misfitting() -> tuple[pd.DataFrame, dict]:
     """Eight sizes of model, each trained for several lengths at its best learning rate: loss by tokens."""
     frame = pd.read_csv(folder() / "misfitting" / "runs.csv")
-    frame = frame[frame.is_final == 1].sort_values("loss").groupby(["model", "total_steps"], as_index=False).first()
-    frame = frame[frame.groupby("model")["loss"].transform("size") > max(SOME)]
+    final = pd.DataFrame(frame[frame.is_final == 1]).sort_values(by="loss")
+    frame = final.groupby(["model", "total_steps"], as_index=False).first()
+    frame = pd.DataFrame(frame[frame.model.map(frame.model.value_counts()) > max(SOME)])
     frame = frame.assign(family=frame.model, size=frame.tokens)
     return pd.DataFrame(frame[["family", "size", "tokens", "loss"]]), {"m": "tokens"}
 
