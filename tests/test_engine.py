@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
@@ -98,6 +99,18 @@ def test_a_program_is_compiled_once_a_bucket(made, compiles, monkeypatch):
     for count in (1, 2, 5, 8):
         js.fit_many({name: made[name] for name in list(made)[:count]}, shard_size=4, **options)
     assert set(compiles) <= {"jit(_folded)"}  # of keys, at each power of two
+
+
+def test_threads_share_the_programs_of_a_model(monkeypatch):
+    from jaxscale.infer import programs as home
+
+    def slow(self, model):
+        time.sleep(0.2)
+
+    monkeypatch.setattr(home.Programs, "__init__", slow)
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(programs, ["a model", "a model"])
+    assert one is other
 
 
 # ---- kept whole ------------------------------------------------------------------------------

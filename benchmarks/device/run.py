@@ -17,7 +17,7 @@ import numpy as np
 
 import jaxscale as js
 from jaxscale.batch import keys_of, lane_of, rows_for, stack, table_of
-from jaxscale.infer.programs import programs
+from jaxscale.infer.programs import made, programs
 from jaxscale.model import Model
 from jaxscale.noise import get_noise
 from jaxscale.runtime import at_the_door
@@ -40,7 +40,7 @@ def simulated(count: int, rows: int = 60) -> list[js.Runs]:
 def on(device: Any, table: js.Runs) -> dict:
     """Point, posterior and log density of one table on one device."""
     with jax.default_device(device):
-        programs.cache_clear()
+        made.cache_clear()
         huber, fit = js.fit(table, noise="huber"), js.fit(table, draws=16000)
         u, lane = jnp.asarray(flat(fit)), tree(table)
         model = Model(fit.law, fit.noise)
@@ -101,7 +101,7 @@ def throughput() -> None:
     for device in dict.fromkeys((jax.devices("cpu")[0], jax.devices()[0])):
         for count in LANES:
             with jax.default_device(device):
-                programs.cache_clear()
+                made.cache_clear()
                 row = stages(model, lanes[:count], count)
             cells = " | ".join(f"{1e3 * t / count:.3g}" for t in row)
             rate = count * 8 * 50 * 3 / row[-1]

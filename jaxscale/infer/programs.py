@@ -50,11 +50,14 @@ class Programs:
         return {name: count for name, count in found.items() if count}
 
 
-@emptied_for_room
-@functools.lru_cache(maxsize=64)
+_making = threading.Lock()
+made = emptied_for_room(functools.lru_cache(maxsize=64)(lambda model: Programs(model)))
+
+
 def programs(model: Model) -> Programs:
-    """The programs of a model, compiled when they are first called."""
-    return Programs(model)
+    """The programs of a model, compiled when they are first called; one set for all threads, who would compile each."""
+    with _making:
+        return made(model)
 
 
 def chunks(lanes: Lane, places: np.ndarray, most: int = 1) -> Iterator[tuple[np.ndarray, np.ndarray]]:
