@@ -160,6 +160,29 @@ def test_nuts_tries_again_with_smaller_steps_where_it_diverged(runs, monkeypatch
 
 
 GOOD = Health("HMC", r_hat=1.001, ess_bulk=2000.0, ess_tail=1500.0, divergences=0, ebfmi=0.9)
+
+
+@pytest.mark.parametrize(
+    ("health", "done", "may"),
+    [
+        ({}, 0.25, False),  # passed
+        ({"r_hat": 1.05}, 0.25, True),
+        ({"r_hat": 1.05}, 1.0, False),  # as much as is given already
+        ({"r_hat": 1.2}, 0.25, False),
+        ({"ess_bulk": 100.0}, 0.25, True),
+        ({"r_hat": 1.05, "divergences": 1}, 0.25, False),
+        ({"r_hat": float("nan")}, 0.25, False),
+    ],
+)
+def test_chains_walk_on_only_where_it_may_help(health, done, may):
+    from types import SimpleNamespace
+
+    from jaxscale.infer.cascade import _may_pass
+
+    now = dataclasses.replace(GOOD, **health)
+    assert _may_pass(SimpleNamespace(health=[now], status=[now.status()]), 0, done) is may  # pyright: ignore
+
+
 GOOD_WEIGHTS = Health("importance", pareto_k=0.3, ess_weights=800.0)
 
 

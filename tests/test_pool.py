@@ -14,7 +14,7 @@ from numpyro.infer.util import log_density
 import jaxscale as js
 from jaxscale.batch import tables_of
 from jaxscale.errors import ConfigError
-from jaxscale.infer.pool import leaning
+from jaxscale.infer.pool import _settled, leaning
 from jaxscale.infer.population import DOUBT, SPREAD, Joint, Member, begin, flat_of, prior_scales
 from jaxscale.infer.reweigh import carried
 from jaxscale.noise import get_noise
@@ -252,6 +252,8 @@ def test_a_group_leans_on_the_population():
     assert not said.ok
     assert "population" in str(said)
     assert "R-hat 1.050" in str(said)
+    assert _settled(dataclasses.replace(good, divergences=3))  # shorter steps, and not longer walks
+    assert not _settled(dataclasses.replace(good, divergences=3, r_hat=1.05))
     assert "3 divergent" in str(leaning(dataclasses.replace(good, divergences=3), good))
 
 

@@ -24,7 +24,7 @@ from jaxscale.model import IMPOSSIBLE
 CHAINS = 8
 BLOCK = 50
 TARGET = 0.9
-LEAPFROGS, LARGEST = 4, 1.0  # of mu and tau where the groups' parameters are held; LARGEST step
+LEAPFROGS, LARGEST = 4, 1.0  # and largest step, of mu and tau where the groups' parameters are held
 
 
 class Tuning(NamedTuple):
