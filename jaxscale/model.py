@@ -203,8 +203,11 @@ class Model:
     def log_joint(self, coordinates: Mapping[str, jax.Array], lane: Lane) -> jax.Array:
         """Log density of the coordinates and the data, () float."""
         params = self.parameters(coordinates, lane)
-        prior = [jnp.asarray(s.prior.dist.log_prob(coordinates[s.name])) for s in self.sites]
-        return jnp.sum(jnp.stack(prior)) + self.noise.summed(self.mean(params, lane["x"]), params, lane)
+        return self.log_prior(coordinates, lane) + self.noise.summed(self.mean(params, lane["x"]), params, lane)
+
+    def log_prior(self, coordinates: Mapping[str, jax.Array], lane: Lane) -> jax.Array:
+        """Log density of the coordinates, () float; the lane tells some kinds of models what their priors are."""
+        return jnp.sum(jnp.stack([jnp.asarray(s.prior.dist.log_prob(coordinates[s.name])) for s in self.sites]))
 
     def log_likelihood(self, u: jax.Array, lane: Lane) -> jax.Array:
         """Of every row, as a density of the response in its own unit (so that scales compare)."""

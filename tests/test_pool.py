@@ -14,6 +14,7 @@ from numpyro.infer.util import log_density
 import jaxscale as js
 from jaxscale.batch import tables_of
 from jaxscale.errors import ConfigError
+from jaxscale.infer import jumps
 from jaxscale.infer.pool import _settled, leaning
 from jaxscale.infer.population import DOUBT, SPREAD, Joint, Member, begin, flat_of, prior_scales
 from jaxscale.infer.reweigh import carried
@@ -198,6 +199,29 @@ def test_groups_are_covered(pooled, population):
         for p, value in truth_of(row).items()
     ]
     assert np.mean(inside) >= 0.7
+
+
+def test_jumps_visit_modes_as_often_as_they_weigh():
+    """Two narrow modes far apart, found in equal number by the draws the mixture is fitted to, weigh 1 to 4."""
+    centres, sd = np.array([[-30.0, 0.0], [30.0, 5.0]]), np.array([[1.0, 0.5], [0.2, 2.0]])
+    rng = np.random.default_rng(0)
+    found = np.concatenate([c + s * rng.standard_normal((200, 2)) for c, s in zip(centres, sd, strict=True)])
+
+    def density(x):  # (chains, groups)
+        away = (x[..., None, :] - centres[None, None]) / sd[None, None]
+        log_p = jnp.log(jnp.asarray([0.2, 0.8])) - jnp.log(sd).sum(axis=-1)
+        return jax.scipy.special.logsumexp(log_p[None, None] - 0.5 * (away**2).sum(axis=-1), axis=-1)
+
+    with float64():
+        mixture = jumps.fitted(np.stack([found, found]))
+        start = jnp.tile(jnp.asarray(centres), (4, 1, 1)).reshape(8, 1, 2).repeat(2, axis=1)
+        step = jax.jit(lambda x, key: (jumps.jump(density, x, mixture, key),) * 2)
+        _, x = jax.lax.scan(step, start, jax.random.split(jax.random.key(0), 1000))
+    x = np.asarray(x)[50:]
+    second = x[..., 0] > 0
+    assert np.abs(second.mean(axis=(0, 1)) - 0.8).max() < 0.02
+    assert np.abs(x[second].std(axis=0) - sd[1]).max() < 0.05 * 2.0
+    assert (second.mean(axis=0) < 0.95).all(), "every chain crosses"
 
 
 def test_three_runs_of_a_new_family_are_enough_for_a_forecast(pooled, population):

@@ -16,6 +16,8 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -35,7 +37,6 @@ from jaxscale.runtime import at_the_door
 HERE = Path(__file__).parent
 MOST = 15  # runs of a family that is known
 SOME = (3, 4, 6)  # runs of a new one
-NOISE = "normal"  # under Student-t each of four runs may be the odd one, and chains do not cross between such modes
 SMALL = 0.05  # of the largest run's compute (or data), below which a run is small
 
 
@@ -90,12 +91,22 @@ def evaluations() -> tuple[pd.DataFrame, dict]:
     return pd.DataFrame(frame[["family", "size", "params", "tokens", "loss"]]), {"N": "params", "D": "tokens"}
 
 
+@dataclass(frozen=True)
+class Setting:
+    """How a table is read and fitted. The noise is Student-t where chains converge under it, and else normal."""
+
+    read: Callable[[], tuple[pd.DataFrame, dict]]
+    law: str
+    noise: str
+    priors: dict = field(default_factory=dict)
+
+
 TABLES = {
-    "gemstones": (gemstones, "hestness", {}),
-    "misfitting": (misfitting, "hestness", {}),
-    "olmo_ladder": (evaluations, "chinchilla", {}),
-    "porian_isoflop": (porian, "chinchilla", {}),
-    "sft_rectified": (fine_tuning, "rectified_ft", {"E": 0.0}),
+    "gemstones": Setting(gemstones, "hestness", "normal"),
+    "misfitting": Setting(misfitting, "hestness", "student_t"),
+    "olmo_ladder": Setting(evaluations, "chinchilla", "normal"),
+    "porian_isoflop": Setting(porian, "chinchilla", "normal"),
+    "sft_rectified": Setting(fine_tuning, "rectified_ft", "student_t", {"E": 0.0}),
 }
 
 
@@ -122,18 +133,18 @@ def main() -> int:
 
 def study(name: str, counts: list[int], folds: int):
     """One record a fold and number of runs."""
-    read, law, priors = TABLES[name]
-    frame, columns = read()
+    setting = TABLES[name]
+    frame, columns = setting.read()
     families = sorted(frame.family.unique())
     rng = np.random.default_rng(0)
     order = list(rng.permutation(families))
     for fold in range(folds):
         new = order[fold::folds]
         known = {f: known_runs(frame[frame.family == f]) for f in families if f not in new}
-        alone = pooled_fit(known, columns, law, priors)
+        alone = pooled_fit(known, columns, setting)
         for count in counts:
             few = {f: small_runs(frame[frame.family == f], count) for f in new}
-            yield record(name, law, priors, columns, frame, fold, count, known, few, alone)
+            yield record(name, columns, frame, fold, count, known, few, alone)
 
 
 def known_runs(rows: pd.DataFrame) -> pd.DataFrame:
@@ -156,18 +167,19 @@ def runs_of(tables: dict[str, pd.DataFrame], columns: dict) -> js.Runs:
     return js.read_runs(frame, columns=columns, group="family")
 
 
-def pooled_fit(tables: dict[str, pd.DataFrame], columns: dict, law: str, priors: dict) -> js.Pooled:
+def pooled_fit(tables: dict[str, pd.DataFrame], columns: dict, setting: Setting) -> js.Pooled:
     """The joint fit."""
-    return js.fit_pooled(runs_of(tables, columns), law, NOISE, priors=priors)
+    return js.fit_pooled(runs_of(tables, columns), setting.law, setting.noise, priors=setting.priors)
 
 
-def record(name, law, priors, columns, frame, fold, count, known, few, alone) -> dict:
+def record(name, columns, frame, fold, count, known, few, alone) -> dict:
     """Forecasts of the new families' largest runs, three ways."""
+    setting = TABLES[name]
     clock = time.perf_counter()
-    together = pooled_fit(known | few, columns, law, priors)
+    together = pooled_fit(known | few, columns, setting)
     seconds = time.perf_counter() - clock
     rows = []
-    alone_fits = unpooled(known | few, columns, law, priors, list(few))
+    alone_fits = unpooled(known | few, columns, setting, list(few))
     for family in few:
         target = frame[frame.family == family].sort_values("size", kind="stable").iloc[[-1]]
         at = {symbol: target[column].to_numpy() for symbol, column in columns.items()}
@@ -181,16 +193,17 @@ def record(name, law, priors, columns, frame, fold, count, known, few, alone) ->
         rows.append(row)
     print(name, fold, count, f"{seconds:.0f} s", together.population_status, flush=True)
     status = together.population_status
-    return {"table": name, "law": law, "fold": fold, "runs": count, "seconds": seconds, "groups": len(together),
+    return {"table": name, "law": setting.law, "noise": setting.noise,
+            "fold": fold, "runs": count, "seconds": seconds, "groups": len(together),
             "ok": bool(status.ok), "status": str(status), "rows": rows}  # fmt: skip
 
 
 @at_the_door
-def unpooled(tables, columns, law, priors, new):
+def unpooled(tables, columns, setting, new):
     """Each new family by itself, under the law's priors, though `fit` would refuse so few runs; the mode where its
     posterior fails the gate."""
-    law = js.get_law(law).with_priors(priors) if priors else js.get_law(law)
-    member = member_of(law, get_noise(NOISE, law.response), None)
+    law = js.get_law(setting.law).with_priors(setting.priors)
+    member = member_of(law, get_noise(setting.noise, law.response), None)
     everything = read_tables(runs_of(tables, columns), law, member.noise)
     read = {name: table for name, table in everything.items() if isinstance(table, Table)}
     lanes = [lane for name, lane in zip(read, shared_lanes(member, read), strict=True) if name in new]
@@ -220,9 +233,9 @@ def page(records: list[dict]) -> str:
         "its posterior passed its gate; `answered` says how often. Where it did not, unpooled forecasts are the mode's "
         "and have no interval. Log-RMSE is over families with all three forecasts.",
         "",
-        "| table | law | runs | new families | reach | pooled | unpooled | population | pooled / unpooled | coverage "
-        "pooled, unpooled, population | answered | s a pooled fit |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| table | law | noise | runs | new families | reach | pooled | unpooled | population | pooled / unpooled | "
+        "coverage pooled, unpooled, population | answered | s a pooled fit |",
+        f"|{' --- |' * 13}",
     ]  # fmt: skip
     keys = sorted({(r["table"], r["runs"]) for r in records})
     for table, runs in keys:
@@ -241,7 +254,8 @@ def page(records: list[dict]) -> str:
             else "-" for m in methods
         ]  # fmt: skip
         lines.append(
-            f"| {table} | {some[0]['law']} | {runs} | {len(rows)} | {np.median([row['reach'] for row in rows]):.0f} | "
+            f"| {table} | {some[0]['law']} | {some[0]['noise']} | {runs} | {len(rows)} | "
+            f"{np.median([row['reach'] for row in rows]):.0f} | "
             + " | ".join(f"{rmse[m]:.4f}" for m in methods)
             + f" | {rmse['pooled'] / rmse['unpooled']:.2f} | {', '.join(inside)} | "
             + ", ".join(f"{np.mean(judged[m]):.2f}" for m in methods)
@@ -253,7 +267,7 @@ def page(records: list[dict]) -> str:
         [
             *lines,
             "",
-            f"Noise: {NOISE}. Fixed: E = 0 in sft_rectified. {dealt}.",
+            f"Fixed: E = 0 in sft_rectified. {dealt}.",
             "",
             "    python benchmarks/pooling/run.py",
             "",

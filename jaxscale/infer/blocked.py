@@ -1,8 +1,9 @@
 """HMC of a pooled posterior in blocks: every group given the population, then the population given the groups.
 
 Given mu and tau the groups are independent, so each has its own step size and is accepted by itself: a step that one
-bent group refuses costs the others nothing, and steps do not shrink as groups are added. mu and tau are moved twice,
-with the groups' z held, which is right for what few data say, and with their parameters held, right for what many say.
+bent group refuses costs the others nothing, and steps do not shrink as groups are added; then it may jump to another
+mode. mu and tau are moved twice, with the groups' z held, which is right for what few data say, and with their
+parameters held, right for what many say.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from jax.scipy.linalg import solve_triangular
 
 from jaxscale.batch import Lane
 from jaxscale.infer.hmc import DIVERGED
+from jaxscale.infer.jumps import Jumps, jump
 from jaxscale.infer.population import Joint
 from jaxscale.model import IMPOSSIBLE
 
@@ -53,12 +55,16 @@ class State(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """Centre and lower triangular factor of v, (2 pooled,), and of every group's z, (groups, size)."""
+    """Centre and lower triangular factor of v, (2 pooled,), and of every group's z, (groups, size).
+
+    `jumps` are where groups may jump to, in units of those.
+    """
 
     v: Any
     v_factor: Any
     z: Any
     z_factor: Any
+    jumps: Jumps
 
 
 class Block(NamedTuple):
@@ -102,10 +108,11 @@ def run_block(
     maps_of = jax.vmap(lambda v: joint.maps(v, lane))
 
     def sweep(state: State, key: jax.Array):
-        keys = jax.random.split(key, 3)
+        keys = jax.random.split(key, 4)
         maps = maps_of(place_v(state.v))
         groups = lambda z: jax.vmap(lambda m, z: joint.group_densities(m, z, lane))(maps, place_z(z))  # noqa: E731
         z, group, energy, diverging = _move(groups, state.z, state.group, keys[0], leapfrogs[1], largest[1:], adapt)
+        z = jump(groups, z, frame.jumps, keys[3])
         placed = place_z(z)
         everything = lambda v: jax.vmap(lambda v, z: joint.density(v, z, lane))(place_v(v), placed)  # noqa: E731
         v, both, *rest = _move(everything, state.v, state.both, keys[1], leapfrogs[0], largest[0], adapt)

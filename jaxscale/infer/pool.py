@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxscale import diagnose
 from jaxscale.batch import Lane, stack
-from jaxscale.infer import blocked, cascade, population
+from jaxscale.infer import blocked, cascade, jumps, population
 from jaxscale.infer.blocked import BLOCK, CHAINS, Block, Frame
 from jaxscale.infer.population import Joint, Member
 from jaxscale.status import Health, Status
@@ -25,7 +25,7 @@ FIX = (
     "Intervals would not be right. More groups, fewer pooled parameters, firmer priors or, for groups of few runs, "
     "noise='normal' would help."
 )
-SHORTER = 0.35  # times the step, where one diverged
+SHORT, SHORTER = 0.7, 0.35  # times the steps, where one diverged, and where it did
 TURN = np.array([2.0, 1.7])  # radians of a Gaussian that a step of the population and of a group goes
 FEWEST, MOST = np.array([4, 3]), np.array([16, 10])  # leapfrogs of such
 POPULATION = 0.5  # largest step of mu and log tau
@@ -121,7 +121,8 @@ class _Walk:
         self.joint, self.lane, self.key, self.steps = joint, lane, key, 0
         size = joint.member.size
         eye = np.tile(np.eye(size), (joint.groups, 1, 1))
-        self.frame = Frame(centre, np.diag(wide), np.zeros((joint.groups, size)), eye)
+        unknown = jumps.plain(joint.groups, size)
+        self.frame = Frame(centre, np.diag(wide), np.zeros((joint.groups, size)), eye, unknown)
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
         v = centre + 0.5 * wide * rng.standard_normal((CHAINS, len(centre)))
         self.state = blocked.begin(self.frame, v, 0.5 * rng.standard_normal((CHAINS, joint.groups, size)))
@@ -148,10 +149,14 @@ class _Walk:
         v, z = block.v[:, first:], block.z[:, first:]
         flat = np.moveaxis(z.reshape(-1, *z.shape[2:]), 1, 0)
         factors = np.stack([_factor(draws) for draws in flat])
-        self.frame = Frame(v.mean(axis=(0, 1)), _factor(v.reshape(-1, v.shape[-1])), flat.mean(axis=1), factors)
+        centre = flat.mean(axis=1)
+        own = np.linalg.solve(factors[:, None], (flat - centre[:, None])[..., None])[..., 0]
+        wide = _factor(v.reshape(-1, v.shape[-1]))
+        self.frame = Frame(v.mean(axis=(0, 1)), wide, centre, factors, jumps.fitted(own))
         steps = np.exp(np.append(self.state.both.log_step_mean, self.state.group.log_step_mean))
         diverged = block.diverging[:, first:].any(axis=(0, 1))
-        self.largest = np.where(diverged, SHORTER * steps, self.largest)
+        if diverged.any():  # what the others have not met yet is as near
+            self.largest = np.minimum(self.largest, np.where(diverged, SHORTER, SHORT) * steps)
         usual = np.minimum(steps, self.largest)
         small = np.array([usual[0], np.quantile(usual[1:], 0.1)])
         self.leapfrogs = np.clip(np.round(TURN / small).astype(int), FEWEST, MOST)

@@ -14,6 +14,7 @@ density is exact either way; only the walk depends on the approximation.
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -49,14 +50,18 @@ class Member(Model):
         """The same model of a table by itself, whose compiled programs ordinary fits share."""
         return Model(self.law, self.noise)
 
-    def _log_density(self, u: jax.Array, lane: Lane) -> jax.Array:
-        """The priors of the pooled sites exchanged for the population."""
-        total, place, coordinates = super()._log_density(u, lane), self.apart(u), self.coordinates(u)
-        for i in self.pooled:
-            site, mu, tau = self.sites[i], lane["mu"][i], lane["tau"][i]
-            drawn = -0.5 * ((place[i] - mu) / tau) ** 2 - jnp.log(tau) - HALF_LOG_2PI
-            total = total + drawn - site.bijector.log_slope(place[i]) - site.prior.dist.log_prob(coordinates[site.name])
-        return total
+    def log_prior(self, coordinates: Mapping[str, jax.Array], lane: Lane) -> jax.Array:
+        """Of the pooled sites, the population's; never theirs added and taken away, which far out leaves rounding."""
+        found = []
+        for i, site in enumerate(self.sites):
+            value = coordinates[site.name]
+            if i in self.pooled:
+                place, mu, tau = site.bijector.back(value), lane["mu"][i], lane["tau"][i]
+                drawn = -0.5 * ((place - mu) / tau) ** 2 - jnp.log(tau) - HALF_LOG_2PI
+                found.append(drawn - site.bijector.log_slope(place))
+            else:
+                found.append(jnp.asarray(site.prior.dist.log_prob(value)))
+        return jnp.sum(jnp.stack(found))
 
     def summed_log_likelihood(self, u: jax.Array, lane: Lane) -> jax.Array:
         """Of all rows; () float."""
