@@ -140,10 +140,10 @@ def study(name: str, counts: list[int], folds: int):
     order = list(rng.permutation(families))
     for fold in range(folds):
         new = order[fold::folds]
-        known = {f: known_runs(frame[frame.family == f]) for f in families if f not in new}
+        known = {f: known_runs(frame.loc[frame.family == f]) for f in families if f not in new}
         alone = pooled_fit(known, columns, setting)
         for count in counts:
-            few = {f: small_runs(frame[frame.family == f], count) for f in new}
+            few = {f: small_runs(frame.loc[frame.family == f], count) for f in new}
             yield record(name, columns, frame, fold, count, known, few, alone)
 
 
