@@ -15,6 +15,7 @@ import numpy as np
 from jaxscale import __version__
 from jaxscale.batch import Table, key_of, keys_of, lane_of, rows_for, table_of
 from jaxscale.choose import choose
+from jaxscale.discrepancy import sized
 from jaxscale.engine.cluster import run_on_ray
 from jaxscale.engine.local import run_local
 from jaxscale.engine.shard import Recipe, cut
@@ -93,6 +94,7 @@ def fit(
         method = _settled_method(method, model.noise)
         table = table_of(runs, law, model.noise)
         made = _fit_table(model, table, method, seed, draws, say)
+        beyond = sized(model, table, seed, say) if made["draws"] is not None and model.noise.bayesian else None
     about = {
         "rows": len(table),
         "method": method,
@@ -115,6 +117,7 @@ def fit(
         },
         "device": jax.devices()[0].device_kind,
         "seconds": time.perf_counter() - began,
+        "discrepancy": beyond.kept() if beyond is not None else None,
     }
     groups = (made.pop(k) for k in ("draws", "convergence", "log_likelihood", "sample_stats"))
     tree = data_tree(table, runs, law, *groups)

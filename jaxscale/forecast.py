@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from jaxscale.beside import sizes
+from jaxscale.discrepancy import Discrepancy
 from jaxscale.errors import DataError, Problem
 from jaxscale.law import Law
 from jaxscale.noise import Noise
@@ -40,19 +41,55 @@ def curves(law: Law, inputs: Mapping[str, np.ndarray], draws: Draws) -> np.ndarr
 
 
 def forecast(
-    law: Law, noise: Noise, inputs: Mapping[str, np.ndarray], draws: Draws, trials: float, seed: int
+    law: Law,
+    noise: Noise,
+    inputs: Mapping[str, np.ndarray],
+    draws: Draws,
+    trials: float,
+    seed: int,
+    beyond: Discrepancy | None = None,
 ) -> pd.DataFrame:
-    """One row a point: mean, sd, q05, q50, q95 of the curve; new_q05, new_q95 of a new run."""
-    drawn = curves(law, inputs, draws)
-    table = pd.DataFrame(np.nan, index=range(drawn.shape[1]), columns=list(COLUMNS))
-    for name, values in moments(drawn).items():
+    """One row a point: mean, sd, q05, q50, q95 of the curve; new_q05, new_q95 of a new run.
+
+    With `beyond`, what the law may be wrong by outside the table is part of both.
+    """
+    curve, new = drawn(law, noise, inputs, draws, trials, seed, beyond)
+    table = pd.DataFrame(np.nan, index=range(curve.shape[1]), columns=list(COLUMNS))
+    for name, values in moments(curve).items():
         table[name] = values
-    if noise.bayesian:  # a bootstrap of a point fit has no model of a new run
-        params = {p: jnp.asarray(draws[p])[:, None] for p in noise.priors}
-        lane = {"trials": jnp.asarray(trials), "size": jnp.asarray(sizes(law, inputs))}
-        new = np.asarray(noise.sample(jax.random.key(seed), jnp.asarray(drawn), params, lane))
+    if new is not None:
         table["new_q05"], table["new_q95"] = np.quantile(new, [0.05, 0.95], axis=0)
     return table
+
+
+def drawn(
+    law: Law,
+    noise: Noise,
+    inputs: Mapping[str, np.ndarray],
+    draws: Draws,
+    trials: float,
+    seed: int,
+    beyond: Discrepancy | None = None,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Draws of the curve and of a new run, (draws, points) each; None where the noise has no model of a new run."""
+    curve = curves(law, inputs, draws)
+    of_curve, of_run = curve, curve
+    if beyond is not None and (decades := beyond.decades(law, inputs)).any():
+        of_curve, of_run = (moved(law, noise, curve, by) for by in beyond.draws(decades, len(curve), seed))
+    if not noise.bayesian:  # a bootstrap of a point fit
+        return of_curve, None
+    params = {p: jnp.asarray(draws[p])[:, None] for p in noise.priors}
+    lane = {"trials": jnp.asarray(trials), "size": jnp.asarray(sizes(law, inputs))}
+    return of_curve, np.asarray(noise.sample(jax.random.key(seed), jnp.asarray(of_run), params, lane))
+
+
+def moved(law: Law, noise: Noise, curve: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """Responses, moved on the scale of the noise, to where responses can be."""
+    there = np.asarray(noise.unlink(noise.link(jnp.asarray(curve)) + by))
+    low, high = {"positive": (0.0, np.inf), "unit": (0.0, 1.0), "count": (0.0, 1.0)}.get(
+        law.response.support, (-np.inf, np.inf)
+    )
+    return np.where(by == 0.0, curve, np.clip(there, low, high))
 
 
 def point_forecast(law: Law, inputs: Mapping[str, np.ndarray], point: Mapping[str, float]) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from jaxscale.discrepancy import Discrepancy, kept_discrepancy
 from jaxscale.errors import DataError, Problem
 from jaxscale.forecast import COLUMNS, curves, forecast, inputs_at, point_forecast
 from jaxscale.law import Law, get_law, list_laws
@@ -92,16 +93,18 @@ class Fit:
         return pd.DataFrame.from_dict(rows, orient="index", columns=list(SUMMARY)).rename_axis("parameter")
 
     @at_the_door
-    def predict(self, at: Mapping[str, Any] | pd.DataFrame) -> pd.DataFrame:
+    def predict(self, at: Mapping[str, Any] | pd.DataFrame, discrepancy: bool = True) -> pd.DataFrame:
         """The curve and a new run at given inputs.
 
         Args:
             at: law inputs (N, D, C, ... or canonical names) -> scalars or equally long arrays. A missing C
                 is 6 N D, a missing D is C / 6 N.
+            discrepancy: beyond the data, allow for the law's own error, where the table has a record to size it by
+                (`self.discrepancy`). Without it both intervals believe the law.
 
         Returns:
-            One row a point: mean, sd, q05, q50, q95 of the curve; new_q05, new_q95 of a new run. Both believe
-            the law. A point fit has only `mean`, a refused fit only NaN.
+            One row a point: mean, sd, q05, q50, q95 of the curve; new_q05, new_q95 of a new run. A point fit has only
+            `mean`, a refused fit only NaN.
 
         Raises:
             DataError: an input is missing or not positive.
@@ -112,7 +115,13 @@ class Fit:
         if not self.has_draws:
             return point_forecast(self.law, inputs, self.point)
         trials = float(self.about.get("trials") or 1.0)
-        return forecast(self.law, self.noise, inputs, self.draws(), trials, self.about["seed"])
+        beyond = self.discrepancy if discrepancy else None
+        return forecast(self.law, self.noise, inputs, self.draws(), trials, self.about["seed"], beyond)
+
+    @property
+    def discrepancy(self) -> Discrepancy | None:
+        """What the law may be wrong by beyond the data; None where the table has no record of it."""
+        return kept_discrepancy(self.about.get("discrepancy"))
 
     def inputs_at(self, at: Mapping[str, Any] | pd.DataFrame) -> tuple[dict[str, np.ndarray], Sequence[str]]:
         """A query -> the law's inputs as (points,) arrays, and what was derived."""

@@ -42,6 +42,9 @@ class Programs:
         self.spread = _Program(lambda u: jnp.std(jax.vmap(model.apart)(u), axis=0))
         # of a single lane, over its draws
         self.likelihood = jax.jit(jax.vmap(model.log_likelihood, in_axes=(0, None)))
+        self.likelihood_of = jax.jit(
+            jax.vmap(lambda u, lane, y: model.log_likelihood(u, lane | {"y": y}), in_axes=(0, None, 0))
+        )
         self.new_runs = jax.jit(jax.vmap(model.new_runs, in_axes=(0, None, 0)))
 
     def compiled(self) -> dict[str, int]:

@@ -12,7 +12,9 @@ from scipy.special import logsumexp
 
 from jaxscale.api import as_runs
 from jaxscale.batch import Lane, Table, key_of, keys_of, lane_of, rows_for, table_of
+from jaxscale.discrepancy import Discrepancy, sized
 from jaxscale.errors import ConfigError
+from jaxscale.forecast import moved
 from jaxscale.identify import refusal
 from jaxscale.infer import cascade
 from jaxscale.infer.programs import programs
@@ -38,6 +40,7 @@ def backtest(
     noise: str | Noise | None = None,
     seed: int = 0,
     progress: bool | None = None,
+    discrepancy: bool = True,
 ) -> pd.DataFrame:
     """Hold out the largest runs, forecast them, score.
 
@@ -51,13 +54,15 @@ def backtest(
         noise: as in `fit`.
         seed: of every random draw.
         progress: show a line while working; by default where stderr is a terminal.
+        discrepancy: forecast as `fit.predict` does by default, with what the law may be wrong by beyond the runs that
+            each fold is fitted to, by the record that those have; without it the law is believed.
 
     Returns:
         A row per law and fold: law, fold, n_train, n_test, log_rmse (of the median), crps (on the scale of the
         noise), coverage90 (share of held-out runs inside the 90 % interval of a new run), elpd (summed), status.
         Scores are NaN where the fit was refused.
     """
-    found = [forecasts(runs, law, hold_out, noise, seed, progress)[0] for law in laws]
+    found = [forecasts(runs, law, hold_out, noise, seed, progress, discrepancy)[0] for law in laws]
     return pd.concat(found, ignore_index=True)
 
 
@@ -69,6 +74,7 @@ def forecasts(
     noise: str | Noise | None = None,
     seed: int = 0,
     progress: bool | None = None,
+    discrepancy: bool = True,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The scores of one law, and every forecast beside what was observed.
 
@@ -94,7 +100,8 @@ def forecasts(
             row: dict[str, Any] = {"law": law.name, "fold": fold, "n_train": len(train), "n_test": len(test)}
             row |= dict.fromkeys(SCORES, np.nan) | {"status": str(status)}
             if status.ok:
-                forecast = _forecast(model, table, train, test, u, seed)
+                beyond = sized(model, table.take(train), seed) if discrepancy else None
+                forecast = _forecast(model, table, train, test, u, seed, beyond)
                 row |= _scores(forecast, table.take(test), model.noise)
                 quantiles = {k: np.quantile(forecast["new"], q, axis=0) for k, q in QUANTILES.items()}
                 share = table.y if table.trials is None else table.y / table.trials
@@ -143,16 +150,33 @@ def _train_lane(model: Model, table: Table, train: np.ndarray) -> Lane:
 
 
 def _forecast(
-    model: Model, table: Table, train: np.ndarray, test: np.ndarray, u: np.ndarray, seed: int
+    model: Model,
+    table: Table,
+    train: np.ndarray,
+    test: np.ndarray,
+    u: np.ndarray,
+    seed: int,
+    beyond: Discrepancy | None,
 ) -> dict[str, np.ndarray]:
     """Draws of a new run at each held-out run, and the log density of what was observed."""
     fitted = _train_lane(model, table, train)
     lane = lane_of(table.take(test), model.noise, rows_for(len(table)))
     lane |= {"centre": fitted["centre"], "scale": fitted["scale"]}  # parameters mean what they meant in training
-    run = programs(model)
-    new = run.new_runs(u, lane, jax.random.split(key_of(seed, "new runs"), len(u)))
-    drawn = {"new": new, "log_density": run.likelihood(u, lane)}
+    by = np.zeros((len(u), len(lane["w"])))
+    if beyond is not None:
+        held_out = table.take(test)
+        by[:, : len(test)] = beyond.draws(beyond.decades(model.law, held_out.x), len(u), seed)[1]
+    new = programs(model).new_runs(u, lane, jax.random.split(key_of(seed, "new runs"), len(u)))
+    drawn = {"new": moved(model.law, model.noise, np.asarray(new), by), "log_density": _log_density(model, u, lane, by)}
     return {k: np.asarray(v)[:, : len(test)] for k, v in drawn.items()}
+
+
+def _log_density(model: Model, u: np.ndarray, lane: Lane, by: np.ndarray) -> np.ndarray:
+    """Of what was observed, (draws, rows), where the law is off by `by`; counts know of no such error."""
+    if "trials" in lane:
+        return np.asarray(programs(model).likelihood(u, lane))
+    off = np.asarray(programs(model).likelihood_of(u, lane, lane["y"][None] - by))
+    return off - by if model.noise.on == "log" else off
 
 
 def _scores(forecast: dict[str, np.ndarray], test: Table, noise: Noise) -> dict[str, float]:
