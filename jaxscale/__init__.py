@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from jaxscale.simulator import simulate as simulate
     from jaxscale.status import Status as Status
     from jaxscale.trust.backtest import backtest as backtest
+    from jaxscale.trust.compare import Average as Average
+    from jaxscale.trust.compare import average as average
+    from jaxscale.trust.compare import compare as compare
     from jaxscale.trust.doctor import Finding as Finding
     from jaxscale.trust.doctor import doctor as doctor
 
@@ -47,6 +50,7 @@ _HOME = {
     "fit": "api", "fit_many": "api", "load": "api", "Fit": "result", "Fits": "fits", "Status": "status",
     "fit_pooled": "pooled", "Pooled": "pooled",
     "doctor": "trust.doctor", "Finding": "trust.doctor", "backtest": "trust.backtest",
+    "compare": "trust.compare", "average": "trust.compare", "Average": "trust.compare",
     "plan": "decide.plan", "Plan": "decide.plan",
     "JaxscaleError": "errors", "DataError": "errors", "LawError": "errors", "PlanError": "errors",
     "ConfigError": "errors",

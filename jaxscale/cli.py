@@ -163,6 +163,9 @@ def predict(
     at: Annotated[
         list[str] | None, typer.Option(metavar="SYMBOL=VALUES", help="Where: N=7e10, or several: N=1e9,7e10.")
     ] = None,
+    discrepancy: Annotated[
+        bool, typer.Option(help="Beyond the data, allow for what the law may be wrong by, as its record says.")
+    ] = True,
     json: Json = False,
     *,
     options: dict[str, Any],
@@ -180,10 +183,15 @@ def predict(
     saved, table = apart(source)
     made = fitted(settings(FitFile, options, table=table), saved)
     inputs, derived = made.inputs_at(points)
-    frame = made.predict(points)
+    frame = made.predict(points, discrepancy)
+    beyond = made.discrepancy if discrepancy and made.has_draws else None
+    decades = None if beyond is None else beyond.decades(made.law, inputs)
     frame = frame.assign(**inputs).reindex(columns=[*inputs, *frame.columns])
     document = {"status": vars(made.status), "law": made.law.name, "predictions": frame, "notes": list(derived)}
-    emit(json, document, predictions_text(made, frame, derived))
+    document["discrepancy"] = (
+        None if beyond is None or decades is None else {"per_decade": beyond.scale, "decades": decades}
+    )
+    emit(json, document, predictions_text(made, frame, derived, decades))
     return DONE if made.status.ok else NO
 
 
@@ -193,6 +201,9 @@ def backtest(
     table: Table = None,
     law: Annotated[list[str] | None, typer.Option(help="A law; repeat for several.", show_default="chinchilla")] = None,
     hold_out: Annotated[float, typer.Option(help="Share of the runs, the largest, to forecast.")] = 0.2,
+    discrepancy: Annotated[
+        bool, typer.Option(help="Forecast as predict does, with what the law may be wrong by beyond the data.")
+    ] = True,
     noise: Annotated[str | None, typer.Option(help="As of fit, but not auto, least_squares or huber.")] = None,
     seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
     json: Json = False,
@@ -208,9 +219,55 @@ def backtest(
     chosen = [get_law(name) for name in law or ["chinchilla"]]
     settled = settings(FitFile, options | {"seed": seed}, table=table)
     runs = settled.read()
-    scores = score(runs, laws=chosen, hold_out=hold_out, noise=noise, seed=settled.seed)
+    scores = score(runs, laws=chosen, hold_out=hold_out, noise=noise, seed=settled.seed, discrepancy=discrepancy)
     emit(json, {"source": runs.source, "rows": len(runs), "backtest": scores}, backtest_text(scores))
     return DONE if bool(scores["log_rmse"].notna().any()) else NO
+
+
+@app.command()
+@takes(READING)
+def compare(
+    table: Table = None,
+    law: Annotated[
+        list[str] | None, typer.Option(help="A law; repeat.", show_default="chinchilla, coupled and kaplan_nd")
+    ] = None,
+    at: Annotated[
+        list[str] | None, typer.Option(metavar="SYMBOL=VALUES", help="Where the average is to forecast: N=7e10.")
+    ] = None,
+    hold_out: Annotated[float, typer.Option(help="Share of the runs, the largest, to forecast.")] = 0.2,
+    noise: Annotated[str | None, typer.Option(help="As of fit, but not auto, least_squares or huber.")] = None,
+    seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
+    json: Json = False,
+    *,
+    options: dict[str, Any],
+) -> int:
+    """Compare laws by leave-one-out and by their record, and average them.
+
+    Every law is fitted, and the larger runs are forecast from the smaller ones. Weights follow the record as far as it
+    goes; with --at, the weighed average forecasts runs that were not made.
+    """
+    from jaxscale.config import FitFile
+    from jaxscale.forecast import inputs_at
+    from jaxscale.law import get_law
+    from jaxscale.terminal.answers import comparison_text
+    from jaxscale.trust.compare import LAWS, average
+
+    chosen = [get_law(name) for name in law or LAWS]
+    settled = settings(FitFile, options | {"seed": seed}, table=table)
+    runs, points = settled.read(), numbers("--at", at, "N=7e10")
+    found, frame = average(runs, chosen, noise, hold_out, settled.seed), None
+    if points:
+        inputs, _ = inputs_at(chosen[0], points)
+        forecast = found.predict(points)
+        frame = forecast.assign(**inputs).reindex(columns=[*inputs, *forecast.columns])
+    document = {
+        "source": runs.source,
+        "rows": len(runs),
+        "compare": found.comparison.reset_index(),
+        "predictions": frame,
+    }
+    emit(json, document, comparison_text(found.comparison, frame))
+    return DONE if found.weights else NO
 
 
 @app.command()

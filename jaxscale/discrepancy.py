@@ -100,8 +100,8 @@ def kept_discrepancy(kept: Mapping[str, Any] | None) -> Discrepancy | None:
     if not kept:
         return None
     span = {name: (float(low), float(high)) for name, (low, high) in kept["span"].items()}
-    lists = (tuple(kept[name]) for name in ("weights", "middle", "spread"))
-    return Discrepancy(span, *lists, float(kept["unit"]), int(kept["origins"]))
+    lists = {name: tuple(kept[name]) for name in ("weights", "middle", "spread")}
+    return Discrepancy(span, **lists, unit=float(kept["unit"]), origins=int(kept["origins"]))
 
 
 def growth(decades: np.ndarray) -> np.ndarray:
@@ -133,11 +133,11 @@ def sized(model: Model, table: Table, seed: int = 0, say: Callable[[str], None] 
     for (train, test), lane, u in zip(folds, lanes, modes.u, strict=True):
         held_out = table.take(test)
         far = lane_of(held_out, model.noise, rows) | {k: lane[k] for k in ("centre", "scale")}
-        inside, outside, along = (np.asarray(a) for a in _errors(model, u, lane, far))
+        inside, outside, along = (np.asarray(a, np.float64) for a in _errors(model, u, lane, far))
         inside, outside, along = inside[: len(train)], outside[: len(test)], along[: len(test)]
         if np.isfinite(outside).all() and np.isfinite(along).all():
             beyond = _outside(model.law, held_out.x, _span(model.law, table.take(train).x))
-            noise = 1.4826 * float(np.median(np.abs(inside - np.median(inside))))
+            noise = _scatter(inside)
             found = _origin(outside, along, noise, unit * growth(beyond))
             known = 1.0 / variance + found.precision
             middle, variance = (middle / variance + found.pull) / known, 1.0 / known
@@ -145,8 +145,9 @@ def sized(model: Model, table: Table, seed: int = 0, say: Callable[[str], None] 
         middle, variance = PERSISTS * middle, PERSISTS**2 * variance + 1.0 - PERSISTS**2
     if not judged:
         return None
-    lists = (np.exp(log_p - logsumexp(log_p)), middle, np.sqrt(variance))
-    return Discrepancy(_span(model.law, table.x), *(tuple(v.tolist()) for v in lists), unit, judged)
+    weights = np.exp(log_p - logsumexp(log_p))
+    known = (tuple(v.tolist()) for v in (weights, middle, np.sqrt(variance)))
+    return Discrepancy(_span(model.law, table.x), *known, unit=unit, origins=judged)
 
 
 def _logs(law: Law, x: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -191,6 +192,11 @@ def _errors(model: Model, u: jax.Array, lane: Lane, far: Lane) -> tuple[jax.Arra
     return model.noise.residual(model.mean_at(u, lane), lane), error(u), along
 
 
+def _scatter(values: np.ndarray) -> float:
+    """A robust standard deviation."""
+    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
+
+
 def _log_population() -> np.ndarray:
     median, spread = POPULATION
     return -0.5 * (np.log(SCALES / median) / spread) ** 2
@@ -208,7 +214,7 @@ class _Origin(NamedTuple):
 def _origin(error: np.ndarray, along: np.ndarray, noise: float, size: np.ndarray) -> _Origin:
     """Errors (n,), which parameters explain `along` (n, parameters) and noise has its sd of; `size` (n,) grows."""
     middle, n = np.median(error), len(error)
-    near = FAR_OFF * max(1.4826 * float(np.median(np.abs(error - middle))), noise)
+    near = FAR_OFF * max(_scatter(error), noise)
     error = np.clip(error, middle - near, middle + near)
     known = along @ along.T + (noise**2 + 1e-12) * np.eye(n)
     square = SCALES[:, None, None] ** 2

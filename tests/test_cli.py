@@ -20,12 +20,13 @@ from jaxscale import __version__
 from jaxscale.cli import app
 from jaxscale.config import FitFile
 from jaxscale.law import get_law
-from jaxscale.terminal.answers import backtest_text
+from jaxscale.terminal.answers import backtest_text, comparison_text
 from jaxscale.terminal.console import jsonable, table
 from jaxscale.terminal.options import settings
 
 COMMANDS = [
-    "laws", "doctor", "fit", "batch", "predict", "backtest", "plan", "report", "simulate", "datasets", "cite", "demo"
+    "laws", "doctor", "fit", "batch", "predict", "backtest", "compare", "plan", "report", "simulate", "datasets",
+    "cite", "demo"
 ]  # fmt: skip
 QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
 HEAD = "params,tokens,loss\n"
@@ -252,6 +253,20 @@ def test_predict(fitted):
     for row in rows:
         assert row["new_q05"] < row["q05"] < row["mean"] < row["q95"] < row["new_q95"]
     assert "70B" in call("predict", fitted.path, *at).out
+
+
+def test_compare(runs):
+    found = document("compare", runs, "--law", "chinchilla", "--law", "kaplan_nd", "--at", "N=7e10", "--at", "D=1.4e12")
+    assert [r["law"] for r in found["compare"]] == ["chinchilla", "kaplan_nd"]
+    assert sum(r["weight"] for r in found["compare"]) == pytest.approx(1.0)
+    assert found["predictions"][0]["q05"] < found["predictions"][0]["q95"]
+    frame = pd.DataFrame(found["compare"]).set_index("law")
+    text = comparison_text(frame, pd.DataFrame(found["predictions"]))
+    assert text.index("chinchilla") < text.index("kaplan_nd"), "the heaviest first"
+    assert "70B" in text
+    frame.loc["kaplan_nd", ["elpd_loo", "log_rmse", "coverage90", "weight"]] = [np.nan, np.nan, np.nan, 0.0]
+    frame.loc["kaplan_nd", "status"] = "Not converged: a reason."
+    assert "kaplan_nd: Not converged: a reason." in comparison_text(frame)
 
 
 def test_backtest(runs):

@@ -81,6 +81,7 @@ ALLOWED = {
         "model",
         "noise",
         "protocols",
+        "residuals",
         "result",
         "runs",
         "trust",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
+from jaxscale.forecast import COLUMNS
 from jaxscale.noise import NOISE_PARAMETERS
 from jaxscale.terminal.console import count, paragraphs, table
 from jaxscale.words import by_name, human, plain, spread
@@ -88,13 +90,14 @@ def summary_text(fit: Fit) -> str:
     return shown + (f"\n\n{'; '.join(said)}." if said else "")
 
 
-def predictions_text(fit: Fit, frame: pd.DataFrame, notes: Sequence[str]) -> str:
+def predictions_text(fit: Fit, frame: pd.DataFrame, notes: Sequence[str], decades: np.ndarray | None = None) -> str:
     """Forecasts, each number to the precision that its uncertainty allows.
 
     Args:
         fit: the fit.
         frame: the law's inputs, then the columns of `Fit.predict`.
         notes: what was derived.
+        decades: how far each point lies outside the table, where that is part of the forecast.
     """
     if not fit.status.ok:
         return str(fit.status)
@@ -102,17 +105,64 @@ def predictions_text(fit: Fit, frame: pd.DataFrame, notes: Sequence[str]) -> str
     if not fit.has_draws:
         rows = [[*(human(r[s]) for s in inputs), plain(r["mean"], digits=5)] for r in frame.to_dict("records")]
         return paragraphs(table([*inputs, fit.law.response.column], rows, left=0), "A point fit: no intervals.")
+    header, rows = _forecasts(frame, inputs)
+    unit = f"{fit.law.response.column} in {fit.law.response.unit}"
+    said = [f"- {n}" for n in notes]
+    said += ["- The first interval is of the curve, the second of one new run."]
+    beyond = fit.discrepancy
+    if decades is None or beyond is None:
+        said[-1] += f" Both take {fit.law.name} to be right; `jaxscale backtest` shows how its forecasts have fared."
+    elif np.max(decades) > 0:
+        size = f"{100 * beyond.scale:.1f} %" if beyond.unit == 1.0 else plain(beyond.scale, digits=2)
+        said += [
+            f"- Up to {np.max(decades):.1f} decades beyond the data both allow for an error of {fit.law.name} itself, "
+            f"of about {size} a decade by {beyond.origins} forecasts within the table and the record of public ladders."
+        ]
+    return paragraphs(f"Predicted {unit}", table(header, rows, left=0), "\n".join(said))
+
+
+def _forecasts(frame: pd.DataFrame, inputs: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a table of forecasts."""
     shown = ["mean", "sd", "q05", "q95", "new_q05", "new_q95"]
     rows = [
         [*(human(r[s]) for s in inputs), *(plain(r[c], r["sd"], digits=6) for c in shown)]
         for r in frame.to_dict("records")
     ]
-    header = [*inputs, "mean", "sd", "5 %", "95 %", "new run 5 %", "new run 95 %"]
-    unit = f"{fit.law.response.column} in {fit.law.response.unit}"
-    said = [f"- {n}" for n in notes]
-    said += [f"- The first interval is of the curve, the second of one new run. Both take {fit.law.name} to be right;"]
-    said[-1] += " `jaxscale backtest` shows how its forecasts have fared."
-    return paragraphs(f"Predicted {unit}", table(header, rows, left=0), "\n".join(said))
+    return [*inputs, "mean", "sd", "5 %", "95 %", "new run 5 %", "new run 95 %"], rows
+
+
+def comparison_text(compared: pd.DataFrame, forecast: pd.DataFrame | None = None) -> str:
+    """The laws, the heaviest first, and what their average says.
+
+    Args:
+        compared: of `js.compare`.
+        forecast: of `Average.predict`, after the inputs; None where nothing was asked.
+    """
+    rows, refused = [], []
+    best = compared["elpd_loo"].max()
+    for r in compared.reset_index().sort_values("weight", ascending=False).to_dict("records"):
+        judged = pd.notna(r["log_rmse"])
+        loo = f"{r['elpd_loo'] - best:+.1f}" if pd.notna(r["elpd_loo"]) else "-"
+        record = [f"{100 * r['log_rmse']:.2f} %", f"{100 * r['coverage90']:.0f} %"] if judged else ["-", "-"]
+        rows.append([r["law"], loo, *record, f"{r['weight']:.2f}"])
+        if pd.isna(r["elpd_loo"]):
+            refused.append(f"- {r['law']}: {r['status']}")
+        elif r["k_high"]:
+            refused.append(f"- {r['law']}: leave-one-out leans on {int(r['k_high'])} rows with Pareto k above .7.")
+    header = ["law", "leave-one-out", "error", "inside 90 %", "weight"]
+    legend = (
+        "Leave-one-out is log predictive density, less that of the best law: how well a law fits within the data. "
+        "Error and intervals are of the largest runs, forecast from the smaller ones. Weights follow the density a run "
+        "that both gave, and stay near even where they say little."
+    )
+    said = [table(header, rows), "\n".join(refused), legend]
+    if forecast is not None and bool(forecast["mean"].notna().all()):
+        inputs = [c for c in forecast.columns if c not in COLUMNS]
+        said += [
+            "Forecast of the average, the spread between laws included",
+            table(*_forecasts(forecast, inputs), left=0),
+        ]
+    return paragraphs(*said)
 
 
 def backtest_text(scores: pd.DataFrame) -> str:

@@ -79,8 +79,8 @@ def forecasts(
     """The scores of one law, and every forecast beside what was observed.
 
     Returns:
-        (scores, points); points has law, fold, label, order (what runs are sorted by), observed, and q05, q50,
-        q95 of a new run, and inside.
+        (scores, points); points has law, fold, label, row, order (what runs are sorted by), observed, and q05, q50,
+        q95 of a new run, log_density (of what was observed, in the response's unit) and inside.
     """
     if not 0.0 < hold_out < 0.5:
         raise ConfigError(f"hold_out is a share of the runs between 0 and 0.5; got {hold_out!r}")
@@ -106,14 +106,18 @@ def forecasts(
                 quantiles = {k: np.quantile(forecast["new"], q, axis=0) for k, q in QUANTILES.items()}
                 share = table.y if table.trials is None else table.y / table.trials
                 shown = pd.DataFrame(
-                    {"law": law.name, "fold": fold, "label": [runs.label(i) for i in test], "order": order[test],
+                    {"law": law.name, "fold": fold, "label": [runs.label(i) for i in test],
+                     "row": test, "order": order[test],
                      "observed": share[test], **quantiles}
                 )  # fmt: skip
+                shown["log_density"] = logsumexp(forecast["log_density"], axis=0) - np.log(len(u))
                 shown["inside"] = (shown["q05"] <= shown["observed"]) & (shown["observed"] <= shown["q95"])
                 points.append(shown)
             scores.append(row)
     columns = ["law", "fold", "n_train", "n_test", *SCORES, "status"]
-    empty = pd.DataFrame(columns=["law", "fold", "label", "order", "observed", *QUANTILES, "inside"])
+    empty = pd.DataFrame(
+        columns=["law", "fold", "label", "row", "order", "observed", *QUANTILES, "log_density", "inside"]
+    )
     return pd.DataFrame(scores, columns=columns), pd.concat(points, ignore_index=True) if points else empty
 
 

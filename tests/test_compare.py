@@ -1,0 +1,86 @@
+"""Laws side by side: leave-one-out, the backtest's record, weights, and the average that they make."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import jaxscale as js
+from jaxscale.trust.compare import COMPARED, COUNTS, WITHIN, weights
+
+AT = {"N": [1e9, 7e10], "D": [1e11, 1.4e12]}
+
+
+@pytest.fixture(scope="module")
+def averaged(runs) -> js.Average:
+    return js.average(runs, ["chinchilla", "kaplan_nd"])
+
+
+def test_columns_and_the_true_law(averaged, runs):
+    table = averaged.comparison
+    assert table.index.name == "law"
+    assert list(table.columns) == list(COMPARED)
+    assert table["weight"].sum() == pytest.approx(1.0)
+    assert table.loc["chinchilla", "elpd_loo"] > table.loc["kaplan_nd", "elpd_loo"] + 10
+    assert table.loc["chinchilla", "weight"] > table.loc["kaplan_nd", "weight"]
+    scores = js.backtest(runs, ["chinchilla"])
+    assert table.loc["chinchilla", "log_rmse"] == scores.loc[0, "log_rmse"]
+    assert table.loc["chinchilla", "coverage90"] == scores.loc[0, "coverage90"]
+
+
+def test_the_average_lies_between_its_laws(averaged):
+    both = averaged.predict(AT)
+    each = [one.predict(AT) for one in averaged.fits.values()]
+    assert list(both.columns) == list(each[0].columns)
+    low, high = (np.stack([t["mean"] for t in each]).__getattribute__(end)(axis=0) for end in ("min", "max"))
+    assert ((both["mean"] >= low - 1e-3) & (both["mean"] <= high + 1e-3)).all()
+    expected = sum(w * t["mean"].to_numpy() for w, t in zip(averaged.weights.values(), each, strict=True))
+    assert both["mean"].to_numpy() == pytest.approx(expected, rel=2e-3)
+    assert (both["new_q05"] < both["q05"]).all()
+
+
+def points_of(density: dict[str, list[list[float]]]) -> pd.DataFrame:
+    """law -> fold -> log densities."""
+    rows = [
+        {"law": law, "fold": f, "row": 10 * f + i, "log_density": value}
+        for law, folds in density.items()
+        for f, fold in enumerate(folds)
+        for i, value in enumerate(fold)
+    ]
+    return pd.DataFrame(rows, columns=["law", "fold", "row", "log_density"])
+
+
+def test_weights_leave_even_ones_as_far_as_the_record_goes():
+    same = {"a": 1.0, "b": 1.0}
+    assert weights(points_of({"a": [[1.0, 2.0]], "b": [[1.0, 2.0]]}), same) == pytest.approx({"a": 0.5, "b": 0.5})
+    one = weights(points_of({"a": [[1.0] * 3], "b": [[0.0] * 3]}), same)
+    assert one["a"] / one["b"] == pytest.approx(np.exp(COUNTS[0]))
+    many = weights(points_of({"a": [[1.0] * 99], "b": [[0.0] * 99]}), same)
+    assert many == pytest.approx(one), "the runs of one fold are no folds"
+    folds = weights(points_of({"a": [[1.0], [1.0], [1.0]], "b": [[0.0], [0.0], [0.0]]}), same)
+    assert folds["a"] / folds["b"] == pytest.approx(np.exp(sum(COUNTS)))
+    within = weights(points_of({}), {"a": 2.0, "b": 1.0})
+    assert within["a"] / within["b"] == pytest.approx(np.exp(WITHIN))
+    assert weights(points_of({"a": [[1.0]]}), {}) == {}
+
+
+def test_a_law_is_not_rewarded_for_silence_nor_for_other_rows():
+    same = {"a": 1.0, "b": 1.0}
+    silent = weights(points_of({"a": [[1.0], [-50.0]], "b": [[0.0]]}), same)
+    assert silent["a"] / silent["b"] == pytest.approx(np.exp(COUNTS[0]))
+    points = points_of({"a": [[1.0, -9.0]], "b": [[0.0]]})
+    assert weights(points, same)["a"] / weights(points, same)["b"] == pytest.approx(np.exp(COUNTS[0]))
+
+
+def test_a_refused_law_has_no_weight(collinear):
+    found = js.average(collinear, ["chinchilla", "kaplan_nd"])
+    assert found.comparison["weight"].eq(0).all()
+    assert found.comparison["elpd_loo"].isna().all()
+    assert found.predict(AT).isna().all(axis=None)
+    assert "no law passed" in repr(found)
+
+
+def test_errors_say_which_laws(runs):
+    with pytest.raises(js.ConfigError, match="different laws"):
+        js.compare(runs, ["chinchilla", "chinchilla"])
+    with pytest.raises(js.ConfigError, match="hit_rate"):
+        js.compare(runs, ["chinchilla", "genrec_log_compute"])
