@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import logsumexp
 
 from jaxscale.batch import Lane, Table, key_of, keys_of, lane_of, rows_for
 from jaxscale.beside import sizes
@@ -139,15 +138,15 @@ def sized(model: Model, table: Table, seed: int = 0, say: Callable[[str], None] 
             beyond = _outside(model.law, held_out.x, _span(model.law, table.take(train).x))
             noise = _scatter(inside)
             found = _origin(outside, along, noise, unit * growth(beyond))
-            known = 1.0 / variance + found.precision
-            middle, variance = (middle / variance + found.pull) / known, 1.0 / known
+            precision = 1.0 / variance + found.precision
+            middle, variance = (middle / variance + found.pull) / precision, 1.0 / precision
             log_p, judged = log_p + TEMPER * found.log_p, judged + 1
         middle, variance = PERSISTS * middle, PERSISTS**2 * variance + 1.0 - PERSISTS**2
     if not judged:
         return None
-    weights = np.exp(log_p - logsumexp(log_p))
-    known = (tuple(v.tolist()) for v in (weights, middle, np.sqrt(variance)))
-    return Discrepancy(_span(model.law, table.x), *known, unit=unit, origins=judged)
+    weights = np.exp(log_p - np.logaddexp.reduce(log_p))
+    learned = (tuple(v.tolist()) for v in (weights, middle, np.sqrt(variance)))
+    return Discrepancy(_span(model.law, table.x), *learned, unit=unit, origins=judged)
 
 
 def _logs(law: Law, x: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -1,0 +1,121 @@
+"""The largest runs of public ladders, forecast from the smaller ones, by each law and by their average.
+
+    python benchmarks/forecast/run.py [--only TEXT] [--law NAME ...] [--hold-out 0.2] [--out DIR]
+
+Of every ladder the largest share by compute is held out; a law is fitted to the rest and forecasts it, believing the
+law (`discrepancy=False`) and as `fit.predict` does by default; `average` weighs the laws by what the rest says of them.
+Errors are of the median, widths those of 90 % intervals of a new run, both on log loss. Ladders of one source share its
+weight. Writes results.md and results.json beside this file, or into DIR; what stands there is not computed again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+import pandas as pd
+from ladders import ladders
+
+import jaxscale as js
+
+HERE = Path(__file__).parent
+LAWS = ("chinchilla", "coupled", "kaplan_nd", "gadre")
+SCORES = ("coverage", "width", "error")
+
+
+def main() -> int:
+    """Measure what is missing, and write page and numbers."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="ladders whose name holds this")
+    parser.add_argument("--law", nargs="*", default=LAWS)
+    parser.add_argument("--hold-out", type=float, default=0.2)
+    parser.add_argument("--out", type=Path, default=HERE)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    file = options.out / "results.json"
+    kept = json.loads(file.read_text()) if file.exists() else []
+    done = {(r["ladder"], r["hold_out"]) for r in kept}
+    for name, runs in ladders().items():
+        if options.only in name and (name, options.hold_out) not in done:
+            kept += study(name, runs, options.law, options.hold_out)
+            file.write_text(json.dumps(kept, indent=0) + "\n")
+            (options.out / "results.md").write_text(page(kept))
+    print(page(kept))
+    return 0
+
+
+def study(name: str, runs: pd.DataFrame, laws: list[str], hold_out: float) -> list[dict]:
+    """A record a law and way to forecast, of one ladder."""
+    compute = (runs.params * runs.tokens).to_numpy()
+    order = np.argsort(compute, kind="stable")
+    first = round((1.0 - hold_out) * len(order))
+    train, test = runs.iloc[order[:first]].reset_index(drop=True), runs.iloc[order[first:]].reset_index(drop=True)
+    reach = float(np.log10(compute.max() / compute[order[first - 1]]))
+    clock = time.process_time()
+    found = js.average(train, laws, progress=False)
+    seconds = time.process_time() - clock
+    about = {"ladder": name, "hold_out": hold_out, "runs": len(runs), "held_out": len(test), "reach": reach,
+             "cpu_s": seconds}  # fmt: skip
+    records = []
+    at = test[["params", "tokens"]]
+    for law, forecast in {**found.fits, "average": found}.items():
+        for discrepancy in (False, True):
+            record = scores(forecast.predict(at, discrepancy), test.loss.to_numpy())
+            weight = found.weights.get(law)
+            records.append({**about, "law": law, "discrepancy": discrepancy, "weight": weight, **record})
+    said = {r["law"]: [round(r[s], 4) for s in SCORES] for r in records if r["discrepancy"]}
+    print(name, f"{seconds:.0f} CPU s", said, file=sys.stderr, flush=True)
+    return records
+
+
+def scores(forecast: pd.DataFrame, observed: np.ndarray) -> dict[str, float]:
+    """Of one ladder's held-out runs (n,); NaN where there is no forecast."""
+    low, high, middle = (forecast[c].to_numpy(float) for c in ("new_q05", "new_q95", "q50"))
+    if not np.isfinite(low).all():
+        return dict.fromkeys(SCORES, float("nan"))
+    return {
+        "coverage": float(np.mean((low <= observed) & (observed <= high))),
+        "width": float(np.median(np.log(high / low))),
+        "error": float(np.sqrt(np.mean(np.log(middle / observed) ** 2))),
+    }
+
+
+def page(records: list[dict]) -> str:
+    """The results, for people."""
+    frame = pd.DataFrame(records)
+    frame["source"] = frame["ladder"].str.split("|").str[0]
+    lines = ["# Forecasts of the largest runs", ""]
+    for hold_out, own in frame.groupby("hold_out"):
+        sources = own.groupby("source")["ladder"].nunique()
+        counted = ", ".join(f"{s} {n}" for s, n in sources.items())
+        lines += [
+            f"The top {100 * float(str(hold_out)):.0f} % of compute held out; {sources.sum()} ladders ({counted}), "
+            "sources weighted equally.", "",
+            "| law | discrepancy | ladders answered | coverage of 90 % | worst ladder | mean width | median width | "
+            "log-RMSE |",
+            f"|{' --- |' * 8}",
+        ]  # fmt: skip
+        for _, some in own.groupby(["law", "discrepancy"]):
+            law, discrepancy = some["law"].iloc[0], bool(some["discrepancy"].iloc[0])
+            good = some.dropna(subset=["coverage"])
+            share = 1.0 / good.groupby("source")["ladder"].transform("count").to_numpy(float)
+            mean = {s: float(np.average(good[s].to_numpy(float), weights=share)) for s in SCORES}
+            lines.append(
+                f"| {law} | {'yes' if discrepancy else 'no'} | {len(good)} of {len(some)} | "
+                f"{100 * mean['coverage']:.0f} % | {100 * good['coverage'].min():.0f} % | "
+                f"{mean['width']:.4f} | {good['width'].median():.4f} | "
+                f"{mean['error']:.4f} |"
+            )
+        lines.append("")
+    return "\n".join([*lines, "    python benchmarks/forecast/run.py", ""])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
