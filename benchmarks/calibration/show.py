@@ -130,7 +130,7 @@ def _by_law(done: Mapping[str, Ranks], path: Path) -> None:
     sheet, panels = _grid(len(done), 4)
     for axes, (law, found) in zip(panels, done.items(), strict=False):
         _difference(axes, found, found.names)
-        axes.set_title(f"{law}, least p {found.worst[1]:.2g}", fontsize=8.5, loc="left")
+        axes.set_title(f"{law}\nleast p {found.worst[1]:.2g}", fontsize=8.0, loc="left")
     said = "blue coordinates, orange forecasts, green the log-likelihood"
     sheet.suptitle(f"ECDF of ranks minus uniform, with the 99 % simultaneous envelope of one: {said}", size=9)
     _save(sheet, path)
