@@ -68,9 +68,10 @@ def _too_narrow(mode: Mode, moved: Influence) -> list[Finding]:
     name = next((p for p in mode.case.law.free if p not in mode.case.law.linear), mode.case.law.free[0])
     times = (SEEDS / max(mode.scale, 1e-9)) ** 2
     text = (
-        f"The law explains these losses to {100 * mode.scale:.2g} %, where seeds of one run differ by 0.1 % or more: "
-        f"they are smoothed, interpolated or computed, and an interval of ±{1.64 * moved.spreads[name]:.1g} for {name} "
-        f"is implausibly narrow, as if there were {plain(times, digits=2)} times as many runs."
+        f"The law explains these losses to {plain(100 * mode.scale, digits=2)} %, where seeds of one run differ by "
+        "0.1 % or more: they are smoothed, interpolated or computed, and an interval of "
+        f"±{plain(1.64 * moved.spreads[name], digits=1)} for {name} is implausibly "
+        f"narrow, as if there were {plain(times, digits=2)} times as many runs."
     )
     fix = "Use measured final losses, one a run; or give their real scatter in a column loss_sd: --noise known_sd."
     return [warning("too_narrow", text, fix)]

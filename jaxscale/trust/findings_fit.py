@@ -13,7 +13,7 @@ from jaxscale.cells import in_query
 from jaxscale.residuals import patterns, residuals
 from jaxscale.trust.finding import Finding, note, warning
 from jaxscale.trust.mode import Mode
-from jaxscale.words import human
+from jaxscale.words import human, plain
 
 OUTLYING = 6.0  # robust standard deviations
 MOST_NAMED = 6
@@ -91,7 +91,7 @@ def _early(mode: Mode) -> tuple[list[Finding], float]:
         f"standard deviations from the law (median {mode.amount(typical)}), against {total - low} of the other "
         f"{n - count}: early losses follow the warm-up, and such rows bend the exponent of the tokens."
     )
-    fix = f'Fit without them and compare: --exclude "{in_query(column)} < {cut:.2g}" --reason "early".'
+    fix = f'Fit without them and compare: --exclude "{in_query(column)} < {plain(cut, digits=2)}" --reason "early".'
     return [warning("early", text, fix)], cut
 
 

@@ -82,7 +82,7 @@ def _warm_up(case: Case, warming: np.ndarray) -> Finding:
     steps, tokens = case.numeric("step"), case.known.get("tokens")
     query = f"step <= {steps[warming].max():.0f}" if steps is not None else None
     if query is None and tokens is not None:
-        query = f"{case.column_of('tokens') or 'tokens'} <= {tokens[warming].max():.4g}"
+        query = f"{case.column_of('tokens') or 'tokens'} <= {plain(tokens[warming].max(), digits=4)}"
     return warning(
         "warm_up",
         f"{int(warming.sum())} of {len(case.table)} rows were measured while the learning rate still rose, where "
@@ -181,7 +181,7 @@ def _repeats(case: Case) -> list[Finding]:
 
 
 def _percent(share: float) -> str:
-    return "less than 0.1 %" if share < 1e-3 else f"{100 * share:.2g} %"
+    return "less than 0.1 %" if share < 1e-3 else f"{plain(100 * share, digits=2)} %"
 
 
 def _at(case: Case, row: int) -> Mapping[str, float]:
@@ -215,8 +215,9 @@ def lack_of_fit(case: Case, scale: float) -> list[Finding]:
     return [
         warning(
             "lack_of_fit",
-            f"Repeats of one run differ by {100 * sd:.2g} %, and the runs lie {100 * scale:.2g} % from the law: most "
-            "of the scatter is what the law or the recipe leaves out, which more seeds do not lessen (unless the "
+            f"Repeats of one run differ by {plain(100 * sd, digits=2)} %, and the runs lie "
+            f"{plain(100 * scale, digits=2)} % from the law: most of the scatter "
+            "is what the law or the recipe leaves out, which more seeds do not lessen (unless the "
             "repeats shared their seed).",
             f"Let the backtest judge other laws (`jaxscale backtest TABLE --law {case.law.name} --law OTHER`), and "
             "look for a setting that differs between runs.",
