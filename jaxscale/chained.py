@@ -18,11 +18,10 @@ import numpy as np
 import pandas as pd
 
 from jaxscale.errors import ConfigError
-from jaxscale.forecast import COLUMNS, inputs_at
+from jaxscale.forecast import COLUMNS, inputs_at, summarised
 from jaxscale.law import Law
 from jaxscale.result import Fit
 from jaxscale.runtime import at_the_door
-from jaxscale.summary import moments
 
 
 @dataclass(frozen=True)
@@ -50,11 +49,8 @@ class Chain:
         mean, new = self._draws(known)
         if not all(fit.has_draws for fit in self.fits):
             return table.assign(mean=mean.mean(axis=0))
-        for name, values in moments(mean).items():
-            table[name] = values
-        if all(fit.noise.bayesian for fit in self.fits):  # a bootstrap has no model of a new run
-            table["new_q05"], table["new_q95"] = np.quantile(new, [0.05, 0.95], axis=0)
-        return table
+        # a bootstrap has no model of a new run
+        return summarised(mean, new if all(fit.noise.bayesian for fit in self.fits) else None)
 
     def _known(self, at: Mapping[str, Any] | pd.DataFrame) -> list[dict[str, np.ndarray]]:
         """Inputs of each stage; the one that comes from the stage before is a placeholder."""

@@ -19,7 +19,7 @@ import xarray as xr
 from jaxscale.engine.shard import HEALTH, Recipe, schema
 from jaxscale.engine.store import Folder, Store, write_whole
 from jaxscale.errors import ConfigError, DataError, JaxscaleError, Problem
-from jaxscale.forecast import COLUMNS, forecast, inputs_at, point_forecast
+from jaxscale.forecast import COLUMNS, drawn, inputs_at, point_forecast, summarised
 from jaxscale.noise import get_noise
 from jaxscale.result import law_of, user_source
 from jaxscale.runtime import at_the_door
@@ -241,7 +241,7 @@ class Fits:
             return point_forecast(recipe.law, inputs, {p: row[f"point.{p}"] for p in params})
         draws = {p: np.asarray(row[f"draws.{p}"]) for p in params}
         trials = row["trials"] if np.isfinite(row["trials"]) else 1.0
-        return forecast(recipe.law, recipe.noise, inputs, draws, trials, recipe.seed)
+        return summarised(*drawn(recipe.law, recipe.noise, inputs, draws, trials, recipe.seed))
 
 
 def load_fits(path: str | os.PathLike[str]) -> Fits:

@@ -40,28 +40,6 @@ def curves(law: Law, inputs: Mapping[str, np.ndarray], draws: Draws) -> np.ndarr
     return np.asarray(_evaluate(law, tuple(inputs[s] for s in law.inputs), params))
 
 
-def forecast(
-    law: Law,
-    noise: Noise,
-    inputs: Mapping[str, np.ndarray],
-    draws: Draws,
-    trials: float,
-    seed: int,
-    beyond: Discrepancy | None = None,
-) -> pd.DataFrame:
-    """One row a point: mean, sd, q05, q50, q95 of the curve; new_q05, new_q95 of a new run.
-
-    With `beyond`, what the law may be wrong by outside the table is part of both.
-    """
-    curve, new = drawn(law, noise, inputs, draws, trials, seed, beyond)
-    table = pd.DataFrame(np.nan, index=range(curve.shape[1]), columns=list(COLUMNS))
-    for name, values in moments(curve).items():
-        table[name] = values
-    if new is not None:
-        table["new_q05"], table["new_q95"] = np.quantile(new, [0.05, 0.95], axis=0)
-    return table
-
-
 def drawn(
     law: Law,
     noise: Noise,
@@ -71,7 +49,10 @@ def drawn(
     seed: int,
     beyond: Discrepancy | None = None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Draws of the curve and of a new run, (draws, points) each; None where the noise has no model of a new run."""
+    """Draws of the curve and of a new run, (draws, points) each; None where the noise has no model of a new run.
+
+    With `beyond`, what the law may be wrong by outside the table is part of both.
+    """
     curve = curves(law, inputs, draws)
     of_curve, of_run = curve, curve
     if beyond is not None and (decades := beyond.decades(law, inputs)).any():
@@ -81,6 +62,17 @@ def drawn(
     params = {p: jnp.asarray(draws[p])[:, None] for p in noise.priors}
     lane = {"trials": jnp.asarray(trials), "size": jnp.asarray(sizes(law, inputs))}
     return of_curve, np.asarray(noise.sample(jax.random.key(seed), jnp.asarray(of_run), params, lane))
+
+
+def summarised(curve: np.ndarray, new: np.ndarray | None) -> pd.DataFrame:
+    """Of draws of the curve and of a new run, (draws, points) each, one row a point: mean, sd, q05, q50, q95 of the
+    curve; new_q05, new_q95 of a new run, NaN where there are none."""
+    table = pd.DataFrame(np.nan, index=range(curve.shape[1]), columns=list(COLUMNS))
+    for name, values in moments(curve).items():
+        table[name] = values
+    if new is not None:
+        table["new_q05"], table["new_q95"] = np.quantile(new, [0.05, 0.95], axis=0)
+    return table
 
 
 def moved(law: Law, noise: Noise, curve: np.ndarray, by: np.ndarray) -> np.ndarray:
@@ -93,7 +85,7 @@ def moved(law: Law, noise: Noise, curve: np.ndarray, by: np.ndarray) -> np.ndarr
 
 
 def point_forecast(law: Law, inputs: Mapping[str, np.ndarray], point: Mapping[str, float]) -> pd.DataFrame:
-    """As `forecast`, with the curve of one point in `mean` and no interval."""
+    """As `summarised`, with the curve of one point in `mean` and no interval."""
     mean = curves(law, inputs, {p: np.array([v]) for p, v in point.items()})[0]
     return pd.DataFrame(np.nan, index=range(len(mean)), columns=list(COLUMNS)).assign(mean=mean)
 

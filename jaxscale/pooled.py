@@ -14,7 +14,7 @@ import pandas as pd
 from jaxscale.batch import Lane, Table, keys_of, lane_of, rows_for
 from jaxscale.engine.tables import read_tables
 from jaxscale.errors import ConfigError
-from jaxscale.forecast import COLUMNS, forecast, inputs_at
+from jaxscale.forecast import COLUMNS, drawn, inputs_at, summarised
 from jaxscale.infer import pool
 from jaxscale.infer.population import Member
 from jaxscale.law import Law, get_law
@@ -169,7 +169,8 @@ class Pooled:
             status = self.population_status if name is None else self.statuses[name]
             table = blank
             if status.ok:
-                table = forecast(self.law, self.noise, inputs, self.draws(name), self.trials, self.seed)
+                curve, new = drawn(self.law, self.noise, inputs, self.draws(name), self.trials, self.seed)
+                table = summarised(curve, new)
             tables.append(table.assign(group=NEW if name is None else name))
         return pd.DataFrame(pd.concat(tables, ignore_index=True)[["group", *COLUMNS]])
 

@@ -16,7 +16,7 @@ import xarray as xr
 
 from jaxscale.discrepancy import Discrepancy, kept_discrepancy
 from jaxscale.errors import DataError, Problem
-from jaxscale.forecast import COLUMNS, curves, forecast, inputs_at, point_forecast
+from jaxscale.forecast import COLUMNS, curves, drawn, inputs_at, point_forecast, summarised
 from jaxscale.law import Law, get_law, list_laws
 from jaxscale.model import Model
 from jaxscale.noise import Noise, get_noise
@@ -116,7 +116,7 @@ class Fit:
             return point_forecast(self.law, inputs, self.point)
         trials = float(self.about.get("trials") or 1.0)
         beyond = self.discrepancy if discrepancy else None
-        return forecast(self.law, self.noise, inputs, self.draws(), trials, self.about["seed"], beyond)
+        return summarised(*drawn(self.law, self.noise, inputs, self.draws(), trials, self.about["seed"], beyond))
 
     @property
     def discrepancy(self) -> Discrepancy | None:

@@ -12,7 +12,6 @@ import jaxscale as js
 from jaxscale.batch import keys_of, lane_of, rows_for, table_of
 from jaxscale.discrepancy import (
     EDGE,
-    PERSISTS,
     POPULATION,
     SCALES,
     SHARED,
@@ -120,7 +119,6 @@ def test_the_last_errors_move_the_forecast(grid):
     assert believed["q05"] > truth
     assert truth < moved["q50"] < believed["q50"]
     assert moved["q05"] < truth < moved["q95"]
-    assert abs(np.dot(fit.discrepancy.weights, fit.discrepancy.middle)) < PERSISTS * 3.0
 
 
 @at_the_door

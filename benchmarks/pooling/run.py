@@ -28,7 +28,7 @@ import pandas as pd
 import jaxscale as js
 from jaxscale.batch import Table, keys_of
 from jaxscale.engine.tables import read_tables
-from jaxscale.forecast import forecast, inputs_at, point_forecast
+from jaxscale.forecast import drawn, inputs_at, point_forecast, summarised
 from jaxscale.infer import cascade
 from jaxscale.noise import get_noise
 from jaxscale.pooled import member_of, shared_lanes, trials_of
@@ -219,7 +219,7 @@ def unpooled(tables, columns, setting, new):
             mode = at_the_door(point_forecast)(law, inputs, point)["mean"].iloc[0]
             return pd.Series([mode, np.nan, np.nan], index=["q50", "new_q05", "new_q95"])
         draws = dict(zip(member.params, found.values[i].T, strict=True))
-        return at_the_door(forecast)(law, member.noise, inputs, draws, trials_of(read.values()), 0).iloc[0]
+        return summarised(*at_the_door(drawn)(law, member.noise, inputs, draws, trials_of(read.values()), 0)).iloc[0]
 
     return predict
 

@@ -12,14 +12,13 @@ import pandas as pd
 from jaxscale.api import as_runs, fit
 from jaxscale.diagnose import psis_loo
 from jaxscale.errors import ConfigError
-from jaxscale.forecast import COLUMNS, drawn, inputs_at
+from jaxscale.forecast import COLUMNS, drawn, inputs_at, summarised
 from jaxscale.law import Law, get_law
 from jaxscale.noise import Noise
 from jaxscale.progress import telling
 from jaxscale.result import Fit
 from jaxscale.runs import Runs
 from jaxscale.runtime import at_the_door
-from jaxscale.summary import moments
 from jaxscale.trust.backtest import SCORES, forecasts
 
 LAWS = ("chinchilla", "coupled", "kaplan_nd")
@@ -77,10 +76,7 @@ class Average:
         if not curves:
             inputs, _ = inputs_at(next(iter(self.fits.values())).law, at)
             return pd.DataFrame(np.nan, index=range(len(next(iter(inputs.values())))), columns=list(COLUMNS))
-        curve, new = np.concatenate(curves), np.concatenate(runs)
-        table = pd.DataFrame(moments(curve), index=range(curve.shape[1]))
-        table["new_q05"], table["new_q95"] = np.quantile(new, [0.05, 0.95], axis=0)
-        return table.reindex(columns=list(COLUMNS))
+        return summarised(np.concatenate(curves), np.concatenate(runs))
 
 
 def compare(

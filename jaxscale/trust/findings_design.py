@@ -124,4 +124,4 @@ def _extrapolation(case: Case, budget: float) -> list[Finding]:
     if {"params", "tokens"} <= set(case.known):
         run = case.run(split(halfway, float(np.median(case.known["tokens"] / case.known["params"]))))
     fix = f"{run[0].upper()}{run[1:]} would halve the distance; `jaxscale backtest` shows the record so far."
-    return [warning("extrapolation", f"{text} Intervals believe the law that far, and laws drift.", fix)]
+    return [warning("extrapolation", f"{text} Plans believe the law that far, and laws drift.", fix)]
