@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from jaxscale import __version__
-from jaxscale.terminal import catalogue
+from jaxscale.terminal import catalogue, deciding, trusting
 from jaxscale.terminal.console import emit, paragraphs
 from jaxscale.terminal.exits import DONE, NO, Commands
 from jaxscale.terminal.options import (
@@ -19,8 +19,6 @@ from jaxscale.terminal.options import (
     Json,
     Output,
     Table,
-    above_zero,
-    amount,
     apart,
     fitted,
     numbers,
@@ -61,7 +59,6 @@ def _start(
     """
 
 
-@app.command()
 def demo(
     output: Annotated[str, typer.Option("--output", "-o", metavar="FOLDER", help="Where to write.")] = "demo",
     json: Json = False,
@@ -78,36 +75,6 @@ def demo(
     return DONE
 
 
-@app.command()
-@takes(READING)
-def doctor(
-    table: Table = None,
-    law: Annotated[str, typer.Option(help="Law that is to be fitted.")] = "chinchilla",
-    budget: Budget = None,
-    json: Json = False,
-    *,
-    options: dict[str, Any],
-) -> int:
-    """Examine a table before a fit: can it answer?
-
-    Each finding comes with its fix, often the run that would mend it. Exit code 1 where no answer is possible.
-    """
-    from jaxscale.config import FitFile
-    from jaxscale.law import get_law
-    from jaxscale.terminal.answers import doctor_text
-    from jaxscale.trust.doctor import doctor as examine
-
-    wanted = get_law(law)
-    runs = settings(FitFile, options, table=table).read()
-    findings = examine(runs, law=wanted, budget=budget)
-    errors = any(f.level == "error" for f in findings)
-    document = {"source": runs.source, "rows": len(runs), "law": wanted.name, "ok": not errors}
-    document["findings"] = [vars(f) for f in findings]
-    emit(json, document, doctor_text(runs.source, len(runs), wanted.name, findings))
-    return NO if errors else DONE
-
-
-@app.command()
 @takes(READING | FITTING)
 def fit(table: Table = None, output: Output = None, json: Json = False, *, options: dict[str, Any]) -> int:
     """Fit a law to a table.
@@ -125,7 +92,6 @@ def fit(table: Table = None, output: Output = None, json: Json = False, *, optio
     return DONE if made.status.ok else NO
 
 
-@app.command()
 @takes(READING | FITTING)
 def batch(
     table: Table = None,
@@ -156,7 +122,6 @@ def batch(
     return DONE if bool(many.status().ok.any()) else NO
 
 
-@app.command()
 @takes(READING | FITTING)
 def predict(
     source: FitOrTable = None,
@@ -195,119 +160,6 @@ def predict(
     return DONE if made.status.ok else NO
 
 
-@app.command()
-@takes(READING)
-def backtest(
-    table: Table = None,
-    law: Annotated[list[str] | None, typer.Option(help="A law; repeat for several.", show_default="chinchilla")] = None,
-    hold_out: Annotated[float, typer.Option(help="Share of the runs, the largest, to forecast.")] = 0.2,
-    discrepancy: Annotated[
-        bool, typer.Option(help="Forecast as predict does, with what the law may be wrong by beyond the data.")
-    ] = True,
-    noise: Annotated[str | None, typer.Option(help="As of fit, but not auto, least_squares or huber.")] = None,
-    seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
-    json: Json = False,
-    *,
-    options: dict[str, Any],
-) -> int:
-    """Fit the smaller runs, forecast the larger ones, score."""
-    from jaxscale.config import FitFile
-    from jaxscale.law import get_law
-    from jaxscale.terminal.answers import backtest_text
-    from jaxscale.trust.backtest import backtest as score
-
-    chosen = [get_law(name) for name in law or ["chinchilla"]]
-    settled = settings(FitFile, options | {"seed": seed}, table=table)
-    runs = settled.read()
-    scores = score(runs, laws=chosen, hold_out=hold_out, noise=noise, seed=settled.seed, discrepancy=discrepancy)
-    emit(json, {"source": runs.source, "rows": len(runs), "backtest": scores}, backtest_text(scores))
-    return DONE if bool(scores["log_rmse"].notna().any()) else NO
-
-
-@app.command()
-@takes(READING)
-def compare(
-    table: Table = None,
-    law: Annotated[
-        list[str] | None, typer.Option(help="A law; repeat.", show_default="chinchilla, coupled and kaplan_nd")
-    ] = None,
-    at: Annotated[
-        list[str] | None, typer.Option(metavar="SYMBOL=VALUES", help="Where the average is to forecast: N=7e10.")
-    ] = None,
-    hold_out: Annotated[float, typer.Option(help="Share of the runs, the largest, to forecast.")] = 0.2,
-    noise: Annotated[str | None, typer.Option(help="As of fit, but not auto, least_squares or huber.")] = None,
-    seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
-    json: Json = False,
-    *,
-    options: dict[str, Any],
-) -> int:
-    """Compare laws by leave-one-out and by their record, and average them.
-
-    Every law is fitted, and the larger runs are forecast from the smaller ones. Weights follow the record as far as it
-    goes; with --at, the weighed average forecasts runs that were not made.
-    """
-    from jaxscale.config import FitFile
-    from jaxscale.forecast import inputs_at
-    from jaxscale.law import get_law
-    from jaxscale.terminal.answers import comparison_text
-    from jaxscale.trust.compare import LAWS, average
-
-    chosen = [get_law(name) for name in law or LAWS]
-    settled = settings(FitFile, options | {"seed": seed}, table=table)
-    runs, points = settled.read(), numbers("--at", at, "N=7e10")
-    found, frame = average(runs, chosen, noise, hold_out, settled.seed), None
-    if points:
-        inputs, _ = inputs_at(chosen[0], points)
-        forecast = found.predict(points)
-        frame = forecast.assign(**inputs).reindex(columns=[*inputs, *forecast.columns])
-    document = {
-        "source": runs.source,
-        "rows": len(runs),
-        "compare": found.comparison.reset_index(),
-        "predictions": frame,
-    }
-    emit(json, document, comparison_text(found.comparison, frame))
-    return DONE if found.weights else NO
-
-
-@app.command()
-@takes(READING | FITTING)
-def plan(
-    source: FitOrTable = None,
-    budget: Budget = None,
-    serve_tokens: Annotated[
-        float | None,
-        typer.Option(parser=amount, metavar="TOKENS", help="Tokens to serve; the budget then covers both."),
-    ] = None,
-    unique_tokens: Annotated[
-        float | None, typer.Option(parser=above_zero, metavar="TOKENS", help="Training tokens at hand, at most.")
-    ] = None,
-    cost: Annotated[str | None, typer.Option(help="Cost model.", show_default="6nd")] = None,
-    json: Json = False,
-    *,
-    options: dict[str, Any],
-) -> int:
-    """Choose the size and the tokens that a budget should buy.
-
-    With the uncertainty of the best choice, and how much room there is around it.
-    """
-    from jaxscale.config import PlanFile
-    from jaxscale.decide.plan import plan as decide
-    from jaxscale.terminal.answers import plan_text
-
-    spend = {"budget": budget, "serve_tokens": serve_tokens, "unique_tokens": unique_tokens, "cost": cost}
-    saved, table = apart(source)
-    settled = settings(PlanFile, options, table=table, **spend)
-    made = fitted(settled, settled.fit if source is None else saved)
-    asked = (settled.budget, settled.serve_tokens, settled.unique_tokens, settled.cost)
-    decided = decide(made, *asked)
-    document = {"budget": decided.budget, "summary": decided.summary(), "recommended": decided.recommended}
-    document |= {"valley": decided.valley(), "notes": decided.notes, "status": vars(made.status)}
-    emit(json, document, plan_text(decided))
-    return DONE
-
-
-@app.command()
 @takes(READING | FITTING)
 def report(
     source: FitOrTable = None,
@@ -329,7 +181,11 @@ def report(
     return DONE if made.status.ok else NO
 
 
-for command in (catalogue.laws, catalogue.cite, catalogue.datasets, catalogue.simulate):
+COMMANDS = (
+    demo, trusting.doctor, fit, batch, predict, trusting.backtest, trusting.compare, deciding.plan, report,
+    catalogue.laws, catalogue.cite, catalogue.datasets, catalogue.simulate,
+)  # fmt: skip
+for command in COMMANDS:
     app.command()(command)
 
 if __name__ == "__main__":

@@ -1,0 +1,120 @@
+"""Commands that ask whether a forecast can be trusted: doctor, backtest, compare."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from jaxscale.terminal.console import emit
+from jaxscale.terminal.exits import DONE, NO
+from jaxscale.terminal.options import (
+    READING,
+    Budget,
+    Json,
+    Table,
+    numbers,
+    settings,
+    takes,
+)  # fmt: skip
+
+
+@takes(READING)
+def doctor(
+    table: Table = None,
+    law: Annotated[str, typer.Option(help="Law that is to be fitted.")] = "chinchilla",
+    budget: Budget = None,
+    json: Json = False,
+    *,
+    options: dict[str, Any],
+) -> int:
+    """Examine a table before a fit: can it answer?
+
+    Each finding comes with its fix, often the run that would mend it. Exit code 1 where no answer is possible.
+    """
+    from jaxscale.config import FitFile
+    from jaxscale.law import get_law
+    from jaxscale.terminal.answers import doctor_text
+    from jaxscale.trust.doctor import doctor as examine
+
+    wanted = get_law(law)
+    runs = settings(FitFile, options, table=table).read()
+    findings = examine(runs, law=wanted, budget=budget)
+    errors = any(f.level == "error" for f in findings)
+    document = {"source": runs.source, "rows": len(runs), "law": wanted.name, "ok": not errors}
+    document["findings"] = [vars(f) for f in findings]
+    emit(json, document, doctor_text(runs.source, len(runs), wanted.name, findings))
+    return NO if errors else DONE
+
+
+@takes(READING)
+def backtest(
+    table: Table = None,
+    law: Annotated[list[str] | None, typer.Option(help="A law; repeat for several.", show_default="chinchilla")] = None,
+    hold_out: Annotated[float, typer.Option(help="Share of the runs, the largest, to forecast.")] = 0.2,
+    discrepancy: Annotated[
+        bool, typer.Option(help="Forecast as predict does, with what the law may be wrong by beyond the data.")
+    ] = True,
+    noise: Annotated[str | None, typer.Option(help="As of fit, but not auto, least_squares or huber.")] = None,
+    seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
+    json: Json = False,
+    *,
+    options: dict[str, Any],
+) -> int:
+    """Fit the smaller runs, forecast the larger ones, score."""
+    from jaxscale.config import FitFile
+    from jaxscale.law import get_law
+    from jaxscale.terminal.answers import backtest_text
+    from jaxscale.trust.backtest import backtest as score
+
+    chosen = [get_law(name) for name in law or ["chinchilla"]]
+    settled = settings(FitFile, options | {"seed": seed}, table=table)
+    runs = settled.read()
+    scores = score(runs, laws=chosen, hold_out=hold_out, noise=noise, seed=settled.seed, discrepancy=discrepancy)
+    emit(json, {"source": runs.source, "rows": len(runs), "backtest": scores}, backtest_text(scores))
+    return DONE if bool(scores["log_rmse"].notna().any()) else NO
+
+
+@takes(READING)
+def compare(
+    table: Table = None,
+    law: Annotated[
+        list[str] | None, typer.Option(help="A law; repeat.", show_default="chinchilla, coupled and kaplan_nd")
+    ] = None,
+    at: Annotated[
+        list[str] | None, typer.Option(metavar="SYMBOL=VALUES", help="Where the average is to forecast: N=7e10.")
+    ] = None,
+    hold_out: Annotated[float, typer.Option(help="Share of the runs, the largest, to forecast.")] = 0.2,
+    noise: Annotated[str | None, typer.Option(help="As of fit, but not auto, least_squares or huber.")] = None,
+    seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
+    json: Json = False,
+    *,
+    options: dict[str, Any],
+) -> int:
+    """Compare laws by leave-one-out and by their record, and average them.
+
+    Every law is fitted, and the larger runs are forecast from the smaller ones. Weights follow the record as far as it
+    goes; with --at, the weighed average forecasts runs that were not made.
+    """
+    from jaxscale.config import FitFile
+    from jaxscale.forecast import inputs_at
+    from jaxscale.law import get_law
+    from jaxscale.terminal.answers import comparison_text
+    from jaxscale.trust.compare import LAWS, average
+
+    chosen = [get_law(name) for name in law or LAWS]
+    settled = settings(FitFile, options | {"seed": seed}, table=table)
+    runs, points = settled.read(), numbers("--at", at, "N=7e10")
+    found, frame = average(runs, chosen, noise, hold_out, settled.seed), None
+    if points:
+        inputs, _ = inputs_at(chosen[0], points)
+        forecast = found.predict(points)
+        frame = forecast.assign(**inputs).reindex(columns=[*inputs, *forecast.columns])
+    document = {
+        "source": runs.source,
+        "rows": len(runs),
+        "compare": found.comparison.reset_index(),
+        "predictions": frame,
+    }
+    emit(json, document, comparison_text(found.comparison, frame))
+    return DONE if found.weights else NO
