@@ -9,6 +9,8 @@ ESS = 400.0
 EBFMI = 0.3
 # At 0.5 the weights lose their variance; from 0.45 on, draws of two bent posteriors had half the width of NUTS's.
 PARETO_K = 0.4
+# A forecast's score is of thousands of draws together: weights with a mean will do.
+ROUGH_K, ROUGH_ESS = 1.0, 100.0
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,19 @@ class Health:
         found += [] if self.divergences == 0 else [f"{self.divergences} divergent steps"]
         found += [] if self.ebfmi > EBFMI else [f"E-BFMI {self.ebfmi:.2f} (over {EBFMI} needed)"]
         return found
+
+    @property
+    def rough(self) -> bool:
+        """Whether the draws, which have not passed, are good enough to score a forecast."""
+        usable = self.weighted and self.finite and self.pareto_k < ROUGH_K and self.ess_weights > ROUGH_ESS
+        return usable and bool(self.failures)
+
+    def record(self) -> Status:
+        """As `status`, for draws that only score a forecast."""
+        if not self.rough:
+            return self.status()
+        numbers = f"{self.method}: Pareto k {self.pareto_k:.2f}, {self.ess_weights:.0f} effective draws"
+        return Status(True, "rough", f"Good enough to score a forecast, not for an interval ({numbers}).")
 
     def status(self) -> Status:
         """The gate of GUARANTEES row 7."""

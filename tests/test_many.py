@@ -15,13 +15,13 @@ import pytest
 import jaxscale as js
 from jaxscale import diagnose
 from jaxscale.batch import LANES, keys_of, lane_of, rows_for, stack, table_of
-from jaxscale.infer import cascade, collapsed
+from jaxscale.infer import cascade, collapsed, mixture
 from jaxscale.infer.programs import programs
 from jaxscale.model import Model
 from jaxscale.noise import get_noise
 from jaxscale.readers import read_runs
 from jaxscale.runtime import float64
-from jaxscale.status import ESS, PARETO_K, R_HAT
+from jaxscale.status import ESS, PARETO_K, R_HAT, ROUGH_ESS, ROUGH_K
 from tests.batch_job import ROOT, assert_same_bits, contents, errors_away, narrow, tables
 
 PARAMS = ["E", "A", "alpha", "B", "beta", "sigma", "nu"]
@@ -347,3 +347,22 @@ def test_a_term_dropped_from_the_weights_shows(bent, flawed, term):
         parts = [flawed(jax.random.key(i), less) for i in range(3)]
         values, log_weight = (np.concatenate([np.asarray(p) for p in part]) for part in zip(*parts, strict=True))
     assert (errors_away(values, log_weight, bent[-1]) < 4) == (term == "nothing")
+
+
+# ---- importance sampling by a mixture --------------------------------------------------------
+
+
+@pytest.mark.parametrize("flaw", [None, "the nearest kind's density in place of all"])
+def test_a_mixture_agrees_with_nuts_and_a_flaw_in_its_density_shows(bent, flaw, monkeypatch):
+    """From draws that are half as wide as they should be, moved by one of their standard deviations."""
+    model, lane, (centre, factor), reference = bent
+    if flaw:
+        monkeypatch.setattr(mixture, "logsumexp", lambda a, **axis: jnp.max(a, **axis))
+    with float64():
+        start = (centre + factor[:, 0])[None] + 0.5 * jax.random.normal(jax.random.key(1), (500, model.size)) @ factor.T
+        found = jax.jit(lambda key: mixture.mixture(model, lane, start, key))(jax.random.key(0))
+        found = jax.tree.map(np.asarray, found)
+    if not flaw:
+        assert diagnose.psis(found.log_weight[None])[1] < ROUGH_K
+        assert diagnose.importance_ess(found.log_weight[None]) > 10 * ROUGH_ESS
+    assert (errors_away(found.values, found.log_weight, reference) < 4) == (flaw is None)

@@ -29,6 +29,7 @@ LONGER = 4  # times the draws
 LAPLACE, FLAT = 500, 1e-3  # draws about a mode; least curvature, in inverse squares of the flat vector's unit
 HOPEFUL = 0.03  # distance of R-hat from 1 that a LONGER run is foretold, up to which chains walk on
 WEIGHTY = 0.5  # Pareto k, up to which more draws are tried
+MIXED = 1  # lanes at once: a mixture has work enough in one
 PRIOR_DOMINATED = 0.9  # posterior sd over prior sd, above which the data have said little
 Say = Callable[[str], None]
 
@@ -82,7 +83,8 @@ def sample(
         model: law and noise.
         lanes: one a fit, all padded to the same rows.
         keys: (lanes, 2) data of random keys.
-        method: "auto" is the cascade; "importance", "hmc" and "nuts" force one stage.
+        method: "auto" is the cascade; "importance", "hmc" and "nuts" force one stage; "quick" is the cascade with a
+            mixture in place of NUTS, whose draws are kept where they are good enough to score a forecast.
         draws: to keep of each fit, over all chains; rounded up to whole blocks of HMC.
         say: hears the name of each stage as it begins.
     """
@@ -160,9 +162,11 @@ def _stages(model: Model, method: str) -> list[tuple[str, Callable[[_Job, np.nda
     many = ("more importance sampling on what has not converged", _many, weighty)
     bent = ("collapsed importance sampling on what has not converged", _collapsed, failed)
     long = ("longer Hamiltonian Monte Carlo on what has not converged", _long, failed)
+    mixed = ("importance sampling by a mixture on what has not converged", _mixed, failed)
     last = ("NUTS on what has not converged", _nuts, failed)
-    if method == "auto":
-        return [weigh, short, many, *([bent] if model.linear and model.noise.apart else []), long, last]
+    most = [weigh, short, many, *([bent] if model.linear and model.noise.apart else []), long]
+    if method in ("auto", "quick"):
+        return [*most, last if method == "auto" else mixed]
     return [weigh, *{"importance": [], "hmc": [short], "nuts": [("NUTS", _nuts, everyone)]}[method]]
 
 
@@ -197,6 +201,13 @@ def _long(job: _Job, places: np.ndarray) -> None:
         proposal = take(job.found.proposal, padded)
         centre, factor, start = _whitened_by_draws(job.found.u[padded], proposal)
         _walk_on(job, some, "longer HMC", _chains(job, padded, centre, factor, start, 4, LONG), LONGER)
+
+
+def _mixed(job: _Job, places: np.ndarray) -> None:
+    walked = np.array([i for i in places if np.isfinite(job.found.u[i]).all()], int)
+    for some, padded in chunks(job.lanes, walked, MIXED):
+        more = job.run.mixture(take(job.lanes, padded), job.found.u[padded], job.keys_at(padded, 9))
+        job.found.weigh(some, "mixture importance", _real(more, len(some)), job.keys[some], rough=True)
 
 
 def _nuts(job: _Job, places: np.ndarray) -> None:

@@ -69,7 +69,9 @@ class Posteriors:
         """Places of the lanes that have not passed."""
         return np.flatnonzero([not s.ok for s in self.status])
 
-    def weigh(self, places: np.ndarray, method: str, proposal: Proposal, seeds: np.ndarray) -> None:
+    def weigh(
+        self, places: np.ndarray, method: str, proposal: Proposal, seeds: np.ndarray, rough: bool = False
+    ) -> None:
         """Judge weighted draws of these lanes, and keep them resampled to plain ones.
 
         Args:
@@ -77,6 +79,7 @@ class Posteriors:
             method: what is said of them.
             proposal: of these lanes; its moments are not looked at.
             seeds: (lanes, words) for NumPy's generator, which resamples outside of any program.
+            rough: keep draws that do not pass but could score a forecast.
         """
         log_weight, pareto_k = diagnose.psis(proposal.log_weight)
         ess = diagnose.importance_ess(proposal.log_weight)
@@ -85,7 +88,7 @@ class Posteriors:
         for i, lane in enumerate(places):
             health = Health(method, pareto_k=float(pareto_k[i]), ess_weights=float(ess[i]), finite=bool(finite[i]))
             self._judge(lane, health)
-            if not self.status[lane].ok:
+            if not (self.status[lane].ok or (rough and health.rough)):
                 continue  # what chains have drawn is a better start for the next stage
             weight = np.exp(log_weight[i])
             chosen = np.random.default_rng(seeds[i]).choice(len(weight), size=draws, p=weight / weight.sum())
