@@ -31,8 +31,8 @@ def bnsl(x: np.ndarray, y: np.ndarray, at: np.ndarray) -> np.ndarray:
     for floor in FLOORS * y.min():
         log_b = np.mean(np.log(y - floor)[None] - shape, axis=1)
         misfit = np.mean((np.log1p(floor + np.exp(log_b[:, None] + shape)) - target) ** 2, axis=1)
-        for i in np.argsort(misfit)[:STARTS]:
-            starts.append((misfit[i], np.array([floor, log_b[i], *nodes[i, :3], np.log(nodes[i, 3])])))
+        best = np.argsort(misfit)[:STARTS]
+        starts += [(misfit[i], np.array([floor, log_b[i], *nodes[i, :3], np.log(nodes[i, 3])])) for i in best]
 
     def residual(p: np.ndarray) -> np.ndarray:
         return np.log1p(np.maximum(_value(p, log_x), -0.999)) - target

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -141,23 +142,19 @@ def _one(bent: bool, roof: float, log_x: jax.Array, y: jax.Array, there: jax.Arr
         step_e0 = jnp.where(jnp.abs(curve_e0) > 1e-5, of_e0 / curve_e0, 0.0)
         return kept(state, state.e - DAMPED * step_e, state.e0 - DAMPED * step_e0)
 
-    def turn(state: _State) -> _State:
-        next_ = regressed(state)
-        next_ = jax.lax.cond(
-            state.turn < DESCENDING,
-            lambda s: jax.lax.fori_loop(0, STEPS, descent, s),
-            lambda s: jax.lax.fori_loop(0, NEWTON, newton, s),
-            next_,
-        )
-        gap = jnp.abs(jnp.exp(next_.log_b) - jnp.exp(state.log_b)) / jnp.maximum(1.0, jnp.exp(next_.log_b))
-        return next_._replace(turn=state.turn + 1, gap=gap)
+    def turn(state: _State, steps: int, step: Callable[[int, _State], _State]) -> _State:
+        next_ = jax.lax.fori_loop(0, steps, step, regressed(state))
+        before, after = jnp.exp(state.log_b), jnp.exp(next_.log_b)
+        return next_._replace(turn=state.turn + 1, gap=jnp.abs(after - before) / jnp.maximum(1.0, after))
 
     def on(state: _State) -> jax.Array:
         return (state.turn < TURNS) & ((state.turn <= DESCENDING + 2) | (state.gap >= SETTLED))
 
     zero = jnp.zeros(())
     first = _State(least, jnp.ones(()), zero, zero - 0.5, zero, jnp.zeros((), int), zero + jnp.inf)
-    return jax.lax.while_loop(on, turn, first)
+    # two loops, not a branch in one: mapped over curves, both sides of a branch would be computed
+    descended = jax.lax.fori_loop(0, DESCENDING, lambda _, s: turn(s, STEPS, descent), first)
+    return jax.lax.while_loop(on, lambda s: turn(s, NEWTON, newton), descended)
 
 
 def _least_squares(columns: jax.Array, target: jax.Array, bent: bool) -> jax.Array:

@@ -203,11 +203,11 @@ def means(records: list[dict]) -> pd.DataFrame:
     """Of each peer, the ladders of one source sharing its weight."""
     frame = pd.DataFrame(records)
     frame["source"] = frame["ladder"].str.split("|").str[0]
-    of_source = frame.groupby(["hold_out", "law", "source"])[["error", "coverage", "width", "cpu_s"]].mean()
-    found = of_source.groupby(["hold_out", "law"]).mean()
-    found["answered"] = frame.groupby(["hold_out", "law"])["error"].count()
-    found["ladders"] = frame.groupby(["hold_out", "law"])["ladder"].nunique()
-    return found
+    rows = {}
+    for (hold_out, law), own in frame.groupby(["hold_out", "law"]):
+        of_source = own.groupby("source")[["error", "coverage", "width", "cpu_s"]].mean().mean().to_dict()
+        rows[hold_out, law] = {**of_source, "answered": own["error"].count(), "ladders": len(own)}
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def _terms(x: np.ndarray, n: np.ndarray, d: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ def scores(forecast: pd.DataFrame, observed: np.ndarray) -> dict[str, float]:
     coverage: of the 90 % interval for a new run; width: its median; error: the root mean square error of the median.
     """
     low, high, middle = (forecast[c].to_numpy(float) for c in ("new_q05", "new_q95", "q50"))
-    found = dict.fromkeys(SCORES, float("nan"))
+    found: dict[str, float] = dict.fromkeys(SCORES, float("nan"))
     if np.isfinite(middle).all() and (middle > 0).all():
         found["error"] = float(np.sqrt(np.mean(np.log(middle / observed) ** 2)))
     if np.isfinite(low).all() and np.isfinite(high).all():
