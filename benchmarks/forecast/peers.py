@@ -205,7 +205,7 @@ def means(records: list[dict]) -> pd.DataFrame:
     frame["source"] = frame["ladder"].str.split("|").str[0]
     rows = {}
     for (hold_out, law), own in frame.groupby(["hold_out", "law"]):
-        of_source = own.groupby("source")[["error", "coverage", "width", "cpu_s"]].mean().mean().to_dict()
+        of_source = own.pivot_table(index="source", values=["error", "coverage", "width", "cpu_s"]).mean().to_dict()
         rows[hold_out, law] = {**of_source, "answered": own["error"].count(), "ladders": len(own)}
     return pd.DataFrame.from_dict(rows, orient="index")
 
