@@ -22,12 +22,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import pandas as pd
 from ladders import ladders
+from scoring import SCORES, scores, split
 
 import jaxscale as js
 
 HERE = Path(__file__).parent
 LAWS = ("chinchilla", "coupled", "kaplan_nd", "gadre")
-SCORES = ("coverage", "width", "error")
 
 
 def main() -> int:
@@ -53,11 +53,7 @@ def main() -> int:
 
 def study(name: str, runs: pd.DataFrame, laws: list[str], hold_out: float) -> list[dict]:
     """A record a law and way to forecast, of one ladder."""
-    compute = (runs.params * runs.tokens).to_numpy()
-    order = np.argsort(compute, kind="stable")
-    first = round((1.0 - hold_out) * len(order))
-    train, test = runs.iloc[order[:first]].reset_index(drop=True), runs.iloc[order[first:]].reset_index(drop=True)
-    reach = float(np.log10(compute.max() / compute[order[first - 1]]))
+    train, test, reach = split(runs, hold_out)
     clock = time.process_time()
     found = js.average(train, laws, progress=False)
     seconds = time.process_time() - clock
@@ -73,18 +69,6 @@ def study(name: str, runs: pd.DataFrame, laws: list[str], hold_out: float) -> li
     said = {r["law"]: [round(r[s], 4) for s in SCORES] for r in records if r["discrepancy"]}
     print(name, f"{seconds:.0f} CPU s", said, file=sys.stderr, flush=True)
     return records
-
-
-def scores(forecast: pd.DataFrame, observed: np.ndarray) -> dict[str, float]:
-    """Of one ladder's held-out runs (n,); NaN where there is no forecast."""
-    low, high, middle = (forecast[c].to_numpy(float) for c in ("new_q05", "new_q95", "q50"))
-    if not np.isfinite(low).all():
-        return dict.fromkeys(SCORES, float("nan"))
-    return {
-        "coverage": float(np.mean((low <= observed) & (observed <= high))),
-        "width": float(np.median(np.log(high / low))),
-        "error": float(np.sqrt(np.mean(np.log(middle / observed) ** 2))),
-    }
 
 
 def page(records: list[dict]) -> str:
