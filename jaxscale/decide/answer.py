@@ -10,13 +10,14 @@ import numpy as np
 
 from jaxscale.decide.candidates import completed, profile, rounded
 from jaxscale.decide.members import Source
-from jaxscale.decide.problem import LAW, SEARCH, SHARE, SPAN, YOURS, complete, total
+from jaxscale.decide.problem import LAW, PAID, SEARCH, SHARE, SPAN, YOURS, complete, total
 from jaxscale.decide.question import Ask, Problem, column_of, cost_of, ends, given_and_tied, problem_of
 from jaxscale.decide.regret import Judge
 from jaxscale.decide.solve import places, solve
 from jaxscale.errors import PlanError
 from jaxscale.identify import FAR
 from jaxscale.law import Law
+from jaxscale.variables import COMPUTE
 from jaxscale.words import human, plain
 
 AT_EDGE = 0.05  # share of draws whose best choice is on the edge of the search or of the law: no answer
@@ -119,7 +120,10 @@ def decide(
         points = rounded(options[0].problem, points, {column_of(law, s): m for s, m in multiple_of.items()})
     columns = options[0].problem.chosen()
     if shapes:
-        columns = tuple(dict.fromkeys([*_shape_columns(law, shapes), *columns]))
+        mine = _shape_columns(law, shapes)
+        columns = tuple(dict.fromkeys([*mine, *columns]))
+        shaped = {symbols.get(c, c): np.stack([o.at[c] for o in options])[best, rows] for c in mine}
+        draws = shaped | draws
     table = judge.table(points, columns)
     row = table.iloc[judge.pick(table, choose)]
     chosen = tuple(symbols.get(c, c) for c in columns)
@@ -133,7 +137,7 @@ def decide(
         spent, said = compute_to_reach(source, problem_of(source, ask, narrow=False), target, float(ask.budget))
         draws["cost_to_target"] = spent
         notes += [*said, f"At the recommended choice {100 * recommended['p_target']:.0f} % of the posterior reaches it."]
-    what = plain(float(ask.budget)) + (" FLOP" if ask.cost == "6nd" else "") if ask.budget else ""
+    what = f"{plain(float(ask.budget))}{unit(options[0].problem)}" if ask.budget else ""
     return {
         "budget": float(ask.budget or np.nan), "draws": draws, "recommended": recommended, "profile": table,
         "notes": tuple(notes), "chosen": chosen, "response": response,
@@ -141,6 +145,12 @@ def decide(
         "judge": judge, "columns": {symbols.get(c, c): c for c in columns},
         "complete": _completer(source, ask, options[0].problem),
     }  # fmt: skip
+
+
+def unit(problem: Problem) -> str:
+    """Of the budget, with a space before it; empty where only the asker knows."""
+    cost = problem.frame.cost
+    return {"6nd": " FLOP", "compute": f" {COMPUTE.unit}"}.get(cost.name if cost else "", "")
 
 
 def _completer(source: Source, ask: Ask, problem: Problem) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
@@ -237,7 +247,7 @@ def _edges(source: Source, problem: Problem, x: np.ndarray) -> dict[str, float]:
             there = x.copy()
             there[:, i] += step
             _, fine = places(frame, there, numbers)
-            held = ~np.asarray(fine[YOURS]) | ~np.asarray(fine[SPAN]) | ~np.asarray(fine["paid"])
+            held = ~np.asarray(fine[YOURS]) | ~np.asarray(fine[SPAN]) | ~np.asarray(fine[PAID])
             held |= (column == SHARE) & (step > 0) & (there[:, i] > 0.0)
             mine |= held
             for kind in lost:

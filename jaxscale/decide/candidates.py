@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxscale.decide.members import Source
-from jaxscale.decide.problem import SHARE, complete
+from jaxscale.decide.problem import PAID, SHARE, complete
 from jaxscale.decide.question import Ask, Problem, column_of, given_and_tied
 from jaxscale.decide.solve import places, solve
 from jaxscale.errors import PlanError
@@ -34,26 +34,30 @@ def profile(
     """
     frame = problem.frame
     dims = len(frame.free)
-    member = source.members[0]
-    if dims == 0 or (single and dims):
-        points, low, high = 1, problem.low, problem.high
-        ends = np.broadcast_to(low, (1, dims)), np.broadcast_to(high, (1, dims))
-    else:
-        points = ALONG.get(dims, FEWER)
-        first = _first(problem, at, points)
-        low, high = np.tile(problem.low, (points, 1)), np.tile(problem.high, (points, 1))
-        low[:, 0] = high[:, 0] = first
-        ends = low, high
+    first = np.zeros(0) if single or not dims else _first(problem, at, ALONG.get(dims, FEWER))
+    points = 1 + len(first)  # the last is the best by the mean
+    low, high = np.tile(problem.low, (points, 1)), np.tile(problem.high, (points, 1))
+    if len(first):
+        low[:-1, 0] = high[:-1, 0] = first
     numbers, _, _ = problem.lanes(points)
-    if dims > 1 or (single and dims):
-        thin = np.linspace(0, member.count - 1, min(THINNED, member.count)).astype(int)
-        theta = {p: np.tile(np.asarray(v)[thin], (points, 1)) for p, v in member.params.items()}
-        x = solve(frame, theta, numbers, *ends).x
+    if dims == 1 and not single:
+        x = low[:-1]
+    elif dims:
+        x = solve(frame, _thinned(source, points), numbers, low, high).x
+        x = x[np.argsort(x[:, 0], kind="stable")]
     else:
-        x = ends[0]
+        x = low
+    numbers, _, _ = problem.lanes(len(x))
     found, fine = places(frame, jnp.asarray(x), numbers)
     within = np.logical_and.reduce([np.asarray(v) for v in fine.values()])
     return {c: np.asarray(v)[within] for c, v in found.items()}
+
+
+def _thinned(source: Source, points: int) -> dict[str, np.ndarray]:
+    """The same few draws of the first law for every candidate; (candidates, draws)."""
+    member = source.members[0]
+    thin = np.linspace(0, member.count - 1, min(THINNED, member.count)).astype(int)
+    return {p: np.tile(np.asarray(v)[thin], (points, 1)) for p, v in member.params.items()}
 
 
 def _first(problem: Problem, at: Mapping[str, np.ndarray], points: int) -> np.ndarray:
@@ -82,6 +86,7 @@ def rounded(problem: Problem, points: Mapping[str, np.ndarray], to: Mapping[str,
     found, fine = places(frame, jnp.asarray(x), numbers)
     within = np.logical_and.reduce([np.asarray(v) for v in fine.values()])
     known = {c: np.asarray(found[c])[within] for c in (*frame.given, *columns, frame.spends) if c}
+    known |= {c: np.round(known[c] / m) * m for c, m in to.items() if c in columns}
     if frame.spends in to:
         known[frame.spends] = np.floor(known[frame.spends] / to[frame.spends]) * to[frame.spends]
     known |= {c: known[o] for c, o in frame.ties}
@@ -109,7 +114,7 @@ def completed(law: Law, ask: Ask, problem: Problem, candidate: Mapping[str, Any]
         x = np.concatenate([x, np.zeros((1, 1))], axis=1) if SHARE in frame.free else x
         one, _, _ = problem.lanes(1)
         found, fine = places(frame, jnp.asarray(x.reshape(1, len(frame.free))), one)
-        if not bool(np.asarray(fine["paid"])[0]):
+        if not bool(np.asarray(fine[PAID])[0]):
             raise PlanError(f"The budget does not pay for the candidate {dict(candidate)}.")
         known[frame.spends] = float(np.asarray(found[frame.spends])[0])
     known |= {c: known[column_of(law, o)] for c, o in ties.items() if c not in known}

@@ -19,7 +19,8 @@ from jaxscale.variables import DERIVED
 
 SHARE = "share_spent"  # of what the budget would pay for: a dimension where more can be worse
 BISECTIONS = 60
-YOURS, SPAN, LAW, SEARCH = "yours", "span", "law", "search"
+YOURS, SPAN, LAW, SEARCH, PAID = "yours", "span", "law", "search", "paid"
+KINDS = (YOURS, SPAN, LAW, SEARCH, PAID)
 
 
 @dataclass(frozen=True)
@@ -102,11 +103,11 @@ def place(frame: Frame, x: jax.Array, numbers: Numbers) -> tuple[dict[str, jax.A
         x: (dimensions,), logarithms where `frame.logs`.
 
     Returns:
-        Column -> value; kind of limit, and "paid" -> bool.
+        Column -> value; of the kinds of limit that there are -> bool.
     """
     at: dict[str, Any] = dict(zip(frame.given, numbers.given, strict=True))
     at |= {c: jnp.exp(v) if log else v for c, v, log in zip(frame.free, x, frame.logs, strict=True) if c != SHARE}
-    fine: dict[str, Any] = {kind: jnp.asarray(True) for kind in (YOURS, SPAN, LAW, SEARCH, "paid")}
+    fine: dict[str, Any] = {}
     at |= {c: at[other] for c, other in frame.ties if other in at}
     if frame.spends:
         low, high = numbers.least, numbers.most
@@ -114,9 +115,9 @@ def place(frame: Frame, x: jax.Array, numbers: Numbers) -> tuple[dict[str, jax.A
             params = at["params"]
             low, high = jnp.maximum(low, numbers.ratio[0] * params), jnp.minimum(high, numbers.ratio[1] * params)
         paid = _paid(frame, at, numbers)
-        fine["paid"] = paid > 0.0
-        fine[YOURS] &= ~fine["paid"] | (paid >= low * (1.0 - 1e-12))
-        value = jnp.minimum(jnp.where(fine["paid"], paid, 1.0), high)
+        fine[PAID] = paid > 0.0
+        fine[YOURS] = ~fine[PAID] | (paid >= low * (1.0 - 1e-12))
+        value = jnp.minimum(jnp.where(fine[PAID], paid, 1.0), high)
         if SHARE in frame.free:
             value = jnp.maximum(value * jnp.exp(x[frame.free.index(SHARE)]), low)
         at[frame.spends] = value
@@ -124,7 +125,8 @@ def place(frame: Frame, x: jax.Array, numbers: Numbers) -> tuple[dict[str, jax.A
     at = complete(at, frame.law)
     for (quantity, kind), (low, high) in zip(frame.limits, numbers.limits, strict=True):
         if quantity in at:
-            fine[kind] &= (at[quantity] >= low * (1.0 - 1e-9)) & (at[quantity] <= high * (1.0 + 1e-9))
+            holds = (at[quantity] >= low * (1.0 - 1e-9)) & (at[quantity] <= high * (1.0 + 1e-9))
+            fine[kind] = fine[kind] & holds if kind in fine else holds
     return at, fine
 
 
@@ -172,5 +174,7 @@ def objective(frame: Frame, theta: Mapping[str, jax.Array], x: jax.Array, number
     at, fine = place(frame, x, numbers)
     inputs = frame.law.from_columns(at)
     values = jax.vmap(lambda p: frame.law.mean(*(inputs[s] for s in frame.law.inputs), **p))(dict(theta))
-    within = jnp.stack(list(fine.values())).all()
-    return jnp.where(within, frame.sign * jnp.mean(values), jnp.inf)
+    value = frame.sign * jnp.mean(values)
+    for within in fine.values():
+        value = jnp.where(within, value, jnp.inf)
+    return value

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxscale.decide.cost import Cost, get_cost
 from jaxscale.decide.members import Source
-from jaxscale.decide.problem import LAW, SEARCH, SHARE, SPAN, YOURS, Frame, Numbers, complete
+from jaxscale.decide.problem import LAW, PAID, SEARCH, SHARE, SPAN, YOURS, Frame, Numbers, complete
 from jaxscale.decide.solve import places
 from jaxscale.errors import PlanError
 from jaxscale.law import Law
@@ -18,7 +18,7 @@ from jaxscale.names import nearest
 from jaxscale.variables import SYMBOLS
 from jaxscale.words import human, plain
 
-RATIOS = (1e-4, 1e7)  # tokens per parameter that are searched
+RATIOS = (1e-2, 1e6)  # tokens per parameter that are searched
 SIZES = (1e3, 1e16)  # parameters that are searched
 BEYOND = 1e3  # times the data's smallest and largest, for what has no range of its own
 LEAST_SHARE = 1e-4  # of what the budget pays for
@@ -134,9 +134,8 @@ def problem_of(source: Source, ask: Ask, narrow: bool = True) -> Problem:
     numbers = Numbers(
         budget=np.float64(np.nan if ask.budget is None else ask.budget), serve=np.float64(ask.serve_tokens),
         given=tuple(np.float64(v) for v in given.values()), least=np.float64(least), most=np.float64(most),
-        ratio=np.array([0.0 if ask.ratio is None or ask.ratio[0] is None else ask.ratio[0],
-                        np.inf if ask.ratio is None or ask.ratio[1] is None else ask.ratio[1]]),
-        limits=np.array([[lo, hi] for _, _, lo, hi in limits]).reshape(-1, 2),
+        ratio=np.array(_bound("ratio", (None, None) if ask.ratio is None else ask.ratio)),
+        limits=np.array([[lo, hi] for _, _, lo, hi in limits], dtype=np.float64).reshape(-1, 2),
     )  # fmt: skip
     ends = [np.log(v) if log else v for v, log in zip(np.array([low, high]).T.reshape(-1, 2), logs, strict=True)]
     box = np.array(ends, dtype=np.float64).reshape(-1, 2)
@@ -164,6 +163,7 @@ def _unique(law: Law, ask: Ask, given: dict[str, float], ties: dict[str, str]) -
 def cost_of(law: Law, ask: Ask, given: Mapping[str, float], choices: list[str]) -> Cost | None:
     symbols = SYMBOLS | {s: v.column for s, v in law.inputs.items()} | {c: c for c in given}
     cost = get_cost(ask.cost, symbols)
+    cost = cost if ask.serve_tokens else Cost(cost.name, cost.train)  # it may not know how to serve this law
     at = complete(dict(given) | dict.fromkeys([*choices, *(v.column for v in law.inputs.values())], 1.0), law)
     try:
         cost.of(at, ask.serve_tokens)
@@ -295,16 +295,16 @@ def narrowed(problem: Problem) -> Problem:
 def _impossible(problem: Problem, at: Mapping[str, np.ndarray], fine: Mapping[str, np.ndarray]) -> str:
     frame, budget = problem.frame, float(problem.numbers.budget)
     spend = f"A budget of {plain(budget)} cannot be spent within these limits" if frame.spends else "No choice is left"
-    if not fine["paid"].any():
+    if not fine[PAID].any():
         return f"{spend}: serving alone costs more at every size. Serve fewer tokens, or spend more."
-    left = np.logical_and.reduce([v for k, v in fine.items() if k in ("paid", SPAN, SEARCH)])
+    left = np.logical_and.reduce([v for k, v in fine.items() if k in (PAID, SPAN, SEARCH)])
     if "params" in at and "tokens" in at and left.any() and not (left & fine[YOURS]).any():
         n, d = at["params"][left], at["tokens"][left]
         return (
             f"{spend}: it would buy models of {human(n.min())} to {human(n.max())} parameters on {human(d.min())} to "
             f"{human(d.max())} tokens, and none of them meets every limit that you gave. Loosen one of them."
         )
-    if not fine[LAW].any() or not (fine[LAW] & fine["paid"]).any():
+    if not fine[LAW].any() or not (fine[LAW] & fine[PAID]).any():
         return f"{spend}: {ends(frame.law)}. Ask about another budget, or fit a law without such a limit."
     if not fine[SEARCH].any():
         return (

@@ -14,13 +14,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxscale.decide.problem import Frame, Numbers, objective, place
+from jaxscale.decide.problem import KINDS, Frame, Numbers, objective, place
 
 GRID = {1: 257, 2: 49, 3: 15, 4: 9, 5: 6}  # points a dimension of the coarse grid
 CLOSER = {1: (19, 9.0, 4), 2: (7, 2.5, 10), 3: (5, 1.9, 14), 4: (3, 1.6, 24), 5: (3, 1.5, 26)}  # points, factor, rounds
 NEWTON = 8
 STEPS = (1.0, 0.3, 0.05)  # shares of Newton's step that are tried
-LANES = 512  # draws at once, for memory's sake
+LANES, FEW = 512, 16  # lanes at once: many for memory's sake, few so that small questions share a program
 
 
 class Solved(NamedTuple):
@@ -52,14 +52,13 @@ def solve(
     if not frame.free:
         x = np.zeros((lanes, 0))
         return Solved(x, np.asarray(_values(frame, dict(theta), x, numbers)), np.zeros(lanes))
-    out = []
-    for start in range(0, lanes, LANES):
-        first = max(0, min(start, lanes - LANES))  # the last part overlaps, so that one program serves all
-        rows = np.arange(first, min(first + LANES, lanes))
+    size, out = LANES if lanes > 4 * FEW else FEW, []
+    for start in range(0, lanes, size):
+        rows = np.arange(start, start + size) % lanes  # the last part is filled up, so that one program serves all
         part = {p: v[rows] for p, v in theta.items()}
         mine = numbers._replace(budget=numbers.budget[rows])
         found = jax.device_get(_solve(frame, part, mine, low[rows], high[rows]))
-        out.append([v[start - first :] for v in found])
+        out.append([v[: lanes - start] for v in found])
     return Solved(*(np.concatenate(parts) for parts in zip(*out, strict=True)))
 
 
@@ -133,7 +132,9 @@ def _values(frame: Frame, theta: dict[str, jax.Array], x: jax.Array, numbers: Nu
 def places(
     frame: Frame, x: jax.Array, numbers: Numbers
 ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
-    """`problem.place` at each of (lanes, dimensions), with a budget each; arrays of (lanes,)."""
+    """`problem.place` at each of (lanes, dimensions), with a budget each, and every kind of limit; arrays of (lanes,)."""
     at, fine = jax.vmap(functools.partial(place, frame), in_axes=(0, _axes()))(x, numbers)
     shape = x.shape[:1]
-    return {c: jnp.broadcast_to(v, shape) for c, v in at.items()}, fine
+    return {c: jnp.broadcast_to(v, shape) for c, v in at.items()}, {
+        kind: jnp.broadcast_to(fine.get(kind, True), shape) for kind in KINDS
+    }
