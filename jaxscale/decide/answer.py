@@ -1,23 +1,19 @@
-"""The best choice of every draw under a budget and limits, and the one to recommend."""
+"""The best choice of every draw under a budget and limits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from jaxscale.decide.candidates import completed, profile, rounded
 from jaxscale.decide.members import Source
 from jaxscale.decide.problem import LAW, PAID, SEARCH, SHARE, SPAN, YOURS, complete, total
-from jaxscale.decide.question import Ask, Problem, column_of, cost_of, ends, given_and_tied, problem_of
-from jaxscale.decide.regret import Judge
+from jaxscale.decide.question import Ask, Problem, cost_of, ends, given_and_tied, problem_of
 from jaxscale.decide.solve import places, solve
 from jaxscale.errors import PlanError
-from jaxscale.identify import FAR
 from jaxscale.law import Law
-from jaxscale.variables import COMPUTE
 from jaxscale.words import human, plain
 
 AT_EDGE = 0.05  # share of draws whose best choice is on the edge of the search or of the law: no answer
@@ -90,94 +86,6 @@ def optimum(
     shared = set.intersection(*(set(p[0]) for p in parts))
     at = {c: np.concatenate([p[0][c] for p in parts]) for c in parts[0][0] if c in shared}
     return at, *(np.concatenate([p[i] for p in parts]) for i in (1, 2, 3))  # pyright: ignore[reportReturnType]
-
-
-def decide(
-    source: Source,
-    ask: Ask,
-    target: float | None,
-    choose: str,
-    level: float,
-    shapes: Sequence[Any] | None,
-    multiple_of: Mapping[str, float] | None,
-) -> dict[str, Any]:
-    """The fields of a Plan; arguments as there."""
-    law = source.law
-    if ask.budget is None and _wants_budget(source, ask):
-        symbols = ", ".join(s for s, v in law.inputs.items() if v.column in law.choices) or law.decides
-        raise PlanError(f"{law.name} decides {law.decides}; more of {symbols} costs more. Give a budget, or a target.")
-    options = [answer(source, _with(ask, law, shape)) for shape in shapes] if shapes else [answer(source, ask)]
-    sign = options[0].problem.frame.sign
-    best = np.argmin(np.stack([sign * o.value for o in options]), axis=0)
-    rows = np.arange(len(best))
-    draws = {s: np.stack([o.draws[s] for o in options])[best, rows] for s in options[0].draws}
-    value = np.stack([o.value for o in options])[best, rows]
-    symbols, response = options[0].problem.symbols, options[0].response
-    judge = Judge(source.members, value, response, sign, symbols, target, level)
-    points = [profile(source, o.problem, o.at, single=bool(shapes)) for o in options]
-    points = {c: np.concatenate([p[c] for p in points]) for c in points[0]}
-    if multiple_of:
-        points = rounded(options[0].problem, points, {column_of(law, s): m for s, m in multiple_of.items()})
-    columns = options[0].problem.chosen()
-    if shapes:
-        mine = _shape_columns(law, shapes)
-        columns = tuple(dict.fromkeys([*mine, *columns]))
-        shaped = {symbols.get(c, c): np.stack([o.at[c] for o in options])[best, rows] for c in mine}
-        draws = shaped | draws
-    table = judge.table(points, columns)
-    row = table.iloc[judge.pick(table, choose)]
-    chosen = tuple(symbols.get(c, c) for c in columns)
-    recommended = {s: float(row[s]) for s in chosen} | {response: float(row[f"{response}_mean"])}
-    recommended |= {"regret_q95": float(row["regret_q95"])}
-    recommended |= {"p_target": float(row["p_target"])} if target is not None else {}
-    notes = _notes(source, ask, options, best)
-    if target is not None and ask.budget is not None:
-        from jaxscale.decide.reach import compute_to_reach  # which plans with what it finds
-
-        spent, said = compute_to_reach(source, problem_of(source, ask, narrow=False), target, float(ask.budget))
-        draws["cost_to_target"] = spent
-        notes += [*said, f"At the recommended choice {100 * recommended['p_target']:.0f} % of the posterior reaches it."]
-    what = f"{plain(float(ask.budget))}{unit(options[0].problem)}" if ask.budget else ""
-    return {
-        "budget": float(ask.budget or np.nan), "draws": draws, "recommended": recommended, "profile": table,
-        "notes": tuple(notes), "chosen": chosen, "response": response,
-        "asked": f"The best use of {what}" if what else f"The best {' and '.join(chosen)}",
-        "judge": judge, "columns": {symbols.get(c, c): c for c in columns},
-        "complete": _completer(source, ask, options[0].problem),
-    }  # fmt: skip
-
-
-def unit(problem: Problem) -> str:
-    """Of the budget, with a space before it; empty where only the asker knows."""
-    cost = problem.frame.cost
-    return {"6nd": " FLOP", "compute": f" {COMPUTE.unit}"}.get(cost.name if cost else "", "")
-
-
-def _completer(source: Source, ask: Ask, problem: Problem) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    return lambda candidate: completed(source.law, ask, problem, candidate)
-
-
-def _with(ask: Ask, law: Law, shape: Any) -> Ask:
-    shape = shape if isinstance(shape, Mapping) else {_first_symbol(law): shape}
-    return replace(ask, at={**(ask.at or {}), **shape})
-
-
-def _first_symbol(law: Law) -> str:
-    return next(s for s in (*law.inputs, "N") if column_of(law, s) == law.choices[0])
-
-
-def _shape_columns(law: Law, shapes: Sequence[Any]) -> list[str]:
-    first = shapes[0] if isinstance(shapes[0], Mapping) else {_first_symbol(law): shapes[0]}
-    return [column_of(law, s) for s in first]
-
-
-def _wants_budget(source: Source, ask: Ask) -> bool:
-    """Whether more of what is chosen costs more, and nothing says how much may be spent."""
-    return any(c in ("params", "tokens", "flops") for c in source.law.choices if c not in _named(source.law, ask.at))
-
-
-def _named(law: Law, at: Mapping[str, Any] | None) -> set[str]:
-    return {column_of(law, s) for s in at or {}}
 
 
 def _worth_asking(source: Source, ask: Ask) -> None:
@@ -281,14 +189,14 @@ def _refuse(source: Source, problem: Problem, lost: Mapping[str, float]) -> None
     if lost[LAW] > AT_EDGE:
         boxed = next((m.law for m in source.members if m.law.box), law)
         raise PlanError(
-            f"{ends(boxed)}, and for {100 * lost[LAW]:.0f} % of the posterior the best choice under this budget lies at "
-            "the end of that or beyond it. Ask about a budget inside, or fit a law without such a limit, such as "
+            f"{ends(boxed)}, and for {100 * lost[LAW]:.0f} % of the posterior the best choice under this budget lies "
+            "at the end of that or beyond it. Ask about a budget inside, or fit a law without such a limit, such as "
             "chinchilla."
         )
 
 
 def _told(problem: Problem, at: Mapping[str, np.ndarray], value: np.ndarray) -> dict[str, np.ndarray]:
-    """What is said of each draw's choice: what was chosen, the ratio, the law's other inputs, the response, the cost."""
+    """What is said of each draw's choice: what was chosen, ratio, other inputs of the law, response, cost."""
     frame, law = problem.frame, problem.frame.law
     columns = [*problem.chosen()]
     columns += ["tokens_per_param"] if {"params", "tokens"} <= set(columns) and "tokens_per_param" in at else []
@@ -304,48 +212,3 @@ def _told(problem: Problem, at: Mapping[str, np.ndarray], value: np.ndarray) -> 
         cost = np.asarray(total(frame, at, problem.numbers))
         draws["cost"] = np.broadcast_to(cost, value.shape).copy()
     return draws
-
-
-def _notes(source: Source, ask: Ask, options: Sequence[Answer], best: np.ndarray) -> list[str]:
-    """What was assumed, what held the choice back, and how far beyond the data it lies."""
-    said, first = [], options[0]
-    costs, frame = seen_costs(source, ask), first.problem.frame
-    if ask.budget is not None and costs is not None and (times := ask.budget / float(costs.max())) > FAR:
-        said.append(
-            f"The budget is {plain(times, digits=2)} times the compute of the largest run; "
-            "the interval believes the law that far."
-        )
-    if ask.serve_tokens:
-        said.append(f"The budget covers training and serving {human(ask.serve_tokens)} tokens.")
-    if ask.unique_tokens is not None and "unique_tokens" in first.at:
-        epochs = first.at["tokens"] / first.at["unique_tokens"]
-        said.append(
-            f"{human(ask.unique_tokens)} tokens are unique; the best choice passes over them "
-            f"{plain(float(np.median(epochs)), digits=2)} times (median)."
-        )
-    elif ask.unique_tokens is not None:
-        capped = first.bound.get("tokens", 0.0)
-        said.append(
-            f"Tokens are capped at {human(ask.unique_tokens)}; the cap binds in {100 * capped:.0f} % of the posterior. "
-            f"{frame.law.name} has no say on repeated data; data_constrained has."
-        )
-    for column, share in first.bound.items() if len(options) == 1 else ():
-        if column != "tokens" or ask.unique_tokens is None:
-            symbol = first.problem.symbols.get(column, column)
-            said.append(f"{symbol} is held back by its limit in {100 * share:.0f} % of the posterior.")
-    if SHARE in frame.free:
-        said.append("More of it would be worse for some of the posterior, so that not all of the budget is spent.")
-    elif frame.spends and "cost" in first.draws and len(options) == 1:
-        idle = float(np.mean(first.draws["cost"] < 0.99 * float(ask.budget or 0.0)))
-        if idle > AT_EDGE:
-            said.append(f"In {100 * idle:.0f} % of the posterior the limits leave part of the budget unspent.")
-    if len(options) > 1:
-        share = float(np.max(np.bincount(best, minlength=len(options)))) / len(best)
-        said.append(f"Of {len(options)} shapes, one is the best in {100 * share:.0f} % of the posterior.")
-    if len(source.members) > 1:
-        said.append(f"An average of {', '.join(m.law.name for m in source.members)}; regrets are across the laws too.")
-    if not source.drawn:
-        said.append("A point fit: one optimum, no interval." if source.fit else "Published coefficients: no interval.")
-    return said
-
-

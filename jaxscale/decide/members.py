@@ -51,6 +51,13 @@ class Source:
         return self.members[0].law
 
 
+def without_interval(source: Source) -> list[str]:
+    """A sentence where there are no draws."""
+    if source.drawn:
+        return []
+    return ["A point fit: one optimum, no interval." if source.fit else "Published coefficients: no interval."]
+
+
 def source_of(given: Any, preset: str | Mapping[str, float] | None = None) -> Source:
     """A fit, an average (anything with `fits` and `weights`) or a law with published coefficients.
 
@@ -64,7 +71,8 @@ def source_of(given: Any, preset: str | Mapping[str, float] | None = None) -> So
     if isinstance(given, Law | str):
         return _of_preset(get_law(given), preset)
     raise PlanError(
-        f"A plan is made from a fit, an average of laws or a law with published coefficients; got {type(given).__name__}."
+        "A plan is made from a fit, an average of laws or a law with published coefficients; got "
+        f"{type(given).__name__}."
     )
 
 
@@ -92,7 +100,7 @@ def _of_average(average: Any) -> Source:
         members += [Member(one.law, {p: v[kept] for p, v in one.members[0].params.items()})]
         seen = seen or one.seen
     if len(responses := {m.law.response.column for m in members}) > 1:
-        raise PlanError(f"An average plans laws of one response; these are of {", ".join(sorted(responses))}.")
+        raise PlanError(f"An average plans laws of one response; these are of {', '.join(sorted(responses))}.")
     return Source(tuple(members), seen, True)
 
 

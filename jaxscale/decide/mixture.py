@@ -1,4 +1,4 @@
-"""The best mixture: shares that add up to one, within limits, for every draw; of one validation domain or of several."""
+"""The best mixture: shares that add up to one, within limits, for every draw; of one validation domain or several."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxscale.decide.members import Source
+from jaxscale.decide.members import Source, without_interval
 from jaxscale.decide.problem import complete
 from jaxscale.decide.question import column_of, given_and_tied
 from jaxscale.decide.regret import Judge
 from jaxscale.errors import PlanError
 from jaxscale.forecast import curves
 from jaxscale.law import Law
+from jaxscale.words import plain
 
 ROUNDS = 600  # of accelerated projected gradients
 HALVINGS = 60  # of the search for the projection's shift
@@ -98,7 +99,9 @@ def _leaves_a_rest(source: Source, shares: Sequence[str]) -> bool:
     return bool(source.seen) and bool(np.any(np.abs(sum(source.seen[c] for c in shares) - 1.0) > 1e-3))
 
 
-def _limits(law: Law, shares: Sequence[str], limits: Mapping[str, Any] | None, rest: bool) -> tuple[np.ndarray, np.ndarray]:
+def _limits(
+    law: Law, shares: Sequence[str], limits: Mapping[str, Any] | None, rest: bool
+) -> tuple[np.ndarray, np.ndarray]:
     low, high = np.zeros(len(shares) + rest), np.ones(len(shares) + rest)
     for name, bound in (limits or {}).items():
         column = column_of(law, name)
@@ -109,8 +112,8 @@ def _limits(law: Law, shares: Sequence[str], limits: Mapping[str, Any] | None, r
         low[shares.index(column)], high[shares.index(column)] = max(least, 0.0), min(most, 1.0)
     if np.any(low > high) or low.sum() > 1.0 + 1e-12 or high.sum() < 1.0 - 1e-12:
         raise PlanError(
-            f"No mixture meets the limits: the least shares add up to {low.sum():.3f} and the most to {high.sum():.3f}, "
-            "and 1 must lie between them."
+            f"No mixture meets the limits: the least shares add up to {plain(float(low.sum()))} and the most to "
+            f"{plain(float(high.sum()))}, and 1 must lie between them."
         )
     return low, high
 
@@ -125,9 +128,7 @@ def _notes(sources: Sequence[Source], x: np.ndarray, plane: bool) -> list[str]:
         )
     elif corner > 0.5:
         said.append(f"In {100 * corner:.0f} % of the posterior one domain alone is best; limits= keeps the others in.")
-    if not all(s.drawn for s in sources):
-        said.append("No interval: coefficients without draws.")
-    return said
+    return said + next((alone for s in sources if (alone := without_interval(s))), [])
 
 
 def _own(responses: Any, x: np.ndarray, shares: Sequence[str]) -> np.ndarray:
@@ -202,6 +203,7 @@ def _solve(laws: Any, weight: Any, shares: Any, fixed: Any, sign: float, thetas:
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
 def _solve_mean(laws: Any, weight: Any, shares: Any, fixed: Any, sign: float, thetas: Any, low: Any, high: Any) -> Any:
     """The mixture with the best mean over the draws."""
+
     def value(x: jax.Array) -> jax.Array:
         return jnp.mean(jax.vmap(lambda t: _value(laws, weight, shares, fixed, sign, t, x))(thetas))
 

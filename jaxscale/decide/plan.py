@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jaxscale.decide import answer, mixture, reach, rule, timing
+from jaxscale.decide import answer, mixture, reach, recommend, rule, timing
 from jaxscale.decide.cost import Cost
-from jaxscale.decide.members import source_of
+from jaxscale.decide.members import Source, source_of
 from jaxscale.decide.published import slack
 from jaxscale.decide.question import Ask
 from jaxscale.decide.regret import LEVEL, Judge, check_choice
@@ -36,6 +36,8 @@ class Plan:
         chosen: symbols of what was chosen.
         response: name of what is made best.
         asked: what the plan answers, as the beginning of a sentence.
+        asked_in: unit of the budget; empty where only the asker knows.
+        meanings: symbol -> what it is.
         judge: puts candidates to the draws; None where there is nothing to weigh.
         columns: symbol -> canonical column.
         complete: a candidate by column -> every column that the laws need.
@@ -49,6 +51,8 @@ class Plan:
     chosen: tuple[str, ...] = ("N", "D")
     response: str = "loss"
     asked: str = ""
+    asked_in: str = "FLOP"
+    meanings: Mapping[str, str] = field(default_factory=dict, repr=False)
     judge: Judge | None = field(default=None, repr=False, compare=False)
     columns: Mapping[str, str] = field(default_factory=dict, repr=False)
     complete: Callable[[Mapping[str, Any]], dict[str, Any]] | None = field(default=None, repr=False, compare=False)
@@ -67,6 +71,7 @@ class Plan:
         flat = self.profile[self.profile["excess_mean"] <= tolerance * abs(best)]
         return {f"{s}_{end}": float(getattr(flat[s], f)()) for s in self.chosen for end, f in _ENDS if s in flat}
 
+    @at_the_door
     def regret(self, candidates: Sequence[Any]) -> pd.DataFrame:
         """What candidates would lose against the best choice of each draw.
 
@@ -85,7 +90,7 @@ class Plan:
             raise PlanError("This plan weighs no candidates: nothing in it is chosen against a budget.")
         points = [self.complete(c if isinstance(c, Mapping) else {self.chosen[0]: c}) for c in candidates]
         at = {c: np.array([float(p[c]) for p in points]) for c in points[0]}
-        return at_the_door(self.judge.table)(at, [self.columns[s] for s in self.chosen])
+        return self.judge.table(at, [self.columns[s] for s in self.chosen])
 
 
 _ENDS = (("low", "min"), ("high", "max"))
@@ -158,7 +163,8 @@ def plan(
         ratio=ratio,
     )  # fmt: skip
     if isinstance(fit, list | tuple):
-        return Plan(**mixture.best_mixture([source_of(f) for f in fit], weights, limits, choose, cvar_level))
+        sources = [source_of(f) for f in fit]
+        return _made(sources[0], mixture.best_mixture(sources, weights, limits, choose, cvar_level))
     source = source_of(fit, preset)
     law = source.law
     notes = slack(source, lambda s: answer.answer(s, ask).draws) if law.choices and budget else []
@@ -171,10 +177,16 @@ def plan(
     elif budget is None and target is not None and len(law.choices) == 1:
         made = reach.inverse(source, ask, float(target))
     elif budget is None and target is not None:
-        made = reach.cheapest(source, ask, float(target), choose, cvar_level)
+        made = recommend.cheapest(source, ask, float(target), choose, cvar_level)
     else:
-        made = answer.decide(source, ask, target, choose, cvar_level, shapes, multiple_of)
-    return Plan(**(made | {"notes": (*made["notes"], *notes)}))
+        made = recommend.decide(source, ask, target, choose, cvar_level, shapes, multiple_of)
+    return _made(source, made | {"notes": (*made["notes"], *notes)})
+
+
+def _made(source: Source, fields: Mapping[str, Any]) -> Plan:
+    law = source.law
+    meanings = {s: v.meaning for s, v in law.inputs.items()} | {law.response.column: law.response.meaning}
+    return Plan(**fields, meanings=meanings)
 
 
 @at_the_door

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxscale.decide.cost import Cost, get_cost
+from jaxscale.decide.limits import RATIOS, bounds, limits_of
 from jaxscale.decide.members import Source
 from jaxscale.decide.problem import LAW, PAID, SEARCH, SHARE, SPAN, YOURS, Frame, Numbers, complete
 from jaxscale.decide.solve import places
@@ -18,9 +19,6 @@ from jaxscale.names import nearest
 from jaxscale.variables import SYMBOLS
 from jaxscale.words import human, plain
 
-RATIOS = (1e-2, 1e6)  # tokens per parameter that are searched
-SIZES = (1e3, 1e16)  # parameters that are searched
-BEYOND = 1e3  # times the data's smallest and largest, for what has no range of its own
 LEAST_SHARE = 1e-4  # of what the budget pays for
 SCAN = {1: 2049, 2: 65, 3: 17, 4: 11, 5: 7}  # points a dimension at which limits are looked at
 PAYS_FOR = ("tokens", "flops", "params")  # what a budget buys, in this order
@@ -84,7 +82,9 @@ def column_of(law: Law, name: str) -> str:
         return symbols.get(name, name)
     near = nearest(name, [*symbols, *columns])
     hint = f"did you mean {near!r}? " if near else ""
-    raise PlanError(f"{law.name} knows no {name!r}; {hint}It has {', '.join(f'{s} ({c})' for s, c in symbols.items())}.")
+    raise PlanError(
+        f"{law.name} knows no {name!r}; {hint}It has {', '.join(f'{s} ({c})' for s, c in symbols.items())}."
+    )
 
 
 def symbols_of(law: Law) -> dict[str, str]:
@@ -120,7 +120,7 @@ def problem_of(source: Source, ask: Ask, narrow: bool = True) -> Problem:
     spends = next((c for c in (*PAYS_FOR, *reversed(choices)) if c in choices), "") if ask.budget is not None else ""
     free = [c for c in choices if c != spends]
     _all_there(law, choices, given, ties)
-    limits, low, high, most, least = _limits(source, ask, free, spends)
+    limits, low, high, most, least = limits_of(source, _yours(law, ask), ask.ratio, free, spends)
     logs = [_axis(law, c) for c in free]
     if ask.share:
         free, logs = [*free, SHARE], [*logs, True]
@@ -134,7 +134,7 @@ def problem_of(source: Source, ask: Ask, narrow: bool = True) -> Problem:
     numbers = Numbers(
         budget=np.float64(np.nan if ask.budget is None else ask.budget), serve=np.float64(ask.serve_tokens),
         given=tuple(np.float64(v) for v in given.values()), least=np.float64(least), most=np.float64(most),
-        ratio=np.array(_bound("ratio", (None, None) if ask.ratio is None else ask.ratio)),
+        ratio=np.array(bounds("ratio", (None, None) if ask.ratio is None else ask.ratio)),
         limits=np.array([[lo, hi] for _, _, lo, hi in limits], dtype=np.float64).reshape(-1, 2),
     )  # fmt: skip
     ends = [np.log(v) if log else v for v, log in zip(np.array([low, high]).T.reshape(-1, 2), logs, strict=True)]
@@ -161,23 +161,38 @@ def _unique(law: Law, ask: Ask, given: dict[str, float], ties: dict[str, str]) -
 
 
 def cost_of(law: Law, ask: Ask, given: Mapping[str, float], choices: list[str]) -> Cost | None:
+    """The cost that counts a budget; None where there is no budget and nothing can be counted.
+
+    Raises:
+        PlanError: what is chosen does not say what it counts by.
+    """
     symbols = SYMBOLS | {s: v.column for s, v in law.inputs.items()} | {c: c for c in given}
     cost = get_cost(ask.cost, symbols)
     cost = cost if ask.serve_tokens else Cost(cost.name, cost.train)  # it may not know how to serve this law
-    at = complete(dict(given) | dict.fromkeys([*choices, *(v.column for v in law.inputs.values())], 1.0), law)
+    columns = [v.column for v in law.inputs.values()]
     try:
-        cost.of(at, ask.serve_tokens)
+        cost.of(complete(dict(given) | dict.fromkeys([*choices, *columns], 1.0), law), ask.serve_tokens)
     except KeyError as error:
         if ask.budget is None:
             return None
         if choices == ["compute"] and ask.cost == "6nd":  # in any unit, and so is the budget
             return Cost("compute", lambda at: at["compute"])
+        lacks, inputs = error.args[0], ", ".join(law.inputs)
         raise PlanError(
-            f"{law.name} is a law of {', '.join(v.column for v in law.inputs.values())}: it has no {error.args[0]}, by "
-            f"which {cost.name} counts. Give at={{{error.args[0]!r}: ...}}, a target in place of the budget, or the cost as a function of these, such as cost=lambda "
-            f"{', '.join(law.inputs)}: ..."
+            f"{law.name} is a law of {', '.join(columns)}: it has no {lacks}, by which {cost.name} counts. Give "
+            f"at={{{lacks!r}: ...}}, a target in place of the budget, or the cost as a function, such as "
+            f"cost=lambda {inputs}: ..."
         ) from None
     return cost
+
+
+def _yours(law: Law, ask: Ask) -> dict[str, tuple[float, float]]:
+    """Limits of the question by column; the unique tokens are one unless the law knows repeated data."""
+    yours = {column_of(law, name): bounds(name, bound) for name, bound in (ask.limits or {}).items()}
+    if ask.unique_tokens is not None and "unique_tokens" not in {v.column for v in law.inputs.values()}:
+        low, high = yours.get("tokens", (0.0, np.inf))
+        yours["tokens"] = low, min(high, float(ask.unique_tokens))
+    return yours
 
 
 def _all_there(law: Law, choices: list[str], given: Mapping[str, float], ties: Mapping[str, str]) -> None:
@@ -192,73 +207,6 @@ def _all_there(law: Law, choices: list[str], given: Mapping[str, float], ties: M
 def _axis(law: Law, column: str) -> bool:
     variable = next((v for v in law.inputs.values() if v.column == column), None)
     return variable is None or variable.axis == "log"
-
-
-def _range(law: Law, source: Source, column: str) -> tuple[float, float, str]:
-    """Where a quantity is searched without limits of the question, and whose range that is."""
-    variable = next((v for v in law.inputs.values() if v.column == column), None)
-    if variable is not None and variable.span is not None and column != "params":
-        return (*variable.span, SPAN)
-    if "params" in column or column == "params":
-        return (*SIZES, SEARCH)
-    if column in source.seen:
-        return float(source.seen[column].min() / BEYOND), float(source.seen[column].max() * BEYOND), SEARCH
-    return 1e-3, 1e18, SEARCH
-
-
-Limit = tuple[str, str, float, float]
-
-
-def _limits(
-    source: Source, ask: Ask, free: list[str], spends: str
-) -> tuple[list[Limit], list[float], list[float], float, float]:
-    """Limits, the range of each free column, and most and least of the column that the budget pays for."""
-    law = source.law
-    yours: dict[str, tuple[float, float]] = {}
-    for name, bound in (ask.limits or {}).items():
-        yours[column_of(law, name)] = _bound(name, bound)
-    if ask.unique_tokens is not None and "unique_tokens" not in {v.column for v in law.inputs.values()}:
-        low, high = yours.get("tokens", (0.0, np.inf))
-        yours["tokens"] = low, min(high, float(ask.unique_tokens))
-    found: list[Limit] = []
-    low, high = [], []
-    for column in free:
-        least, most, kind = _range(law, source, column)
-        found.append((column, kind, least, most))
-        if column in yours:
-            least, most = max(least, yours[column][0]), min(most, yours[column][1])
-        low.append(least)
-        high.append(most)
-    for member in source.members:
-        for symbol, (least, most) in member.law.box.items():
-            variable = member.law.inputs[symbol]
-            found.append((variable.column, LAW, least * variable.per, most * variable.per))
-            if variable.column in free:
-                i = free.index(variable.column)
-                low[i], high[i] = max(low[i], least * variable.per), min(high[i], most * variable.per)
-    if spends == "tokens" and "params" in free:
-        found.append(("tokens_per_param", SEARCH, *RATIOS))
-    if ask.ratio is not None and spends != "tokens":
-        found.append(("tokens_per_param", YOURS, *_bound("ratio", ask.ratio)))
-    found += [(c, YOURS, *bound) for c, bound in yours.items() if c != spends]
-    least, most = yours.get(spends, (0.0, np.inf))
-    if wrong := [c for c, a, b in zip(free, low, high, strict=True) if a > b]:
-        ends = {c: (low[free.index(c)], high[free.index(c)]) for c in wrong}
-        said = "; ".join(f"{c} from {human(a)} to {human(b)}" for c, (a, b) in ends.items())
-        raise PlanError(f"No choice meets every limit: {said}. Loosen one of them.")
-    return found, low, high, most, least
-
-
-def _bound(name: str, bound: Any) -> tuple[float, float]:
-    """A pair of which either may be None, or one number, the most."""
-    low, high = bound if isinstance(bound, tuple | list) and len(bound) == 2 else (None, bound)
-    try:
-        low, high = float(0.0 if low is None else low), float(np.inf if high is None else high)
-    except (TypeError, ValueError):
-        raise PlanError(f"The limit of {name} must be (least, most), or the most alone; got {bound!r}.") from None
-    if not low <= high or high <= 0 or np.isnan(low):
-        raise PlanError(f"The limit of {name} must be (least, most), or the most alone; got {bound!r}.")
-    return low, high
 
 
 # ---- the range of the search -----------------------------------------------------------------------

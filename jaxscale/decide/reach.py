@@ -1,18 +1,16 @@
-"""What it takes to reach a target: the one input of a law, or the compute at the best choice; for every draw."""
+"""What it takes to reach a target: the least of a law's one choice that does, for every draw."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from jaxscale.decide.answer import decide, optimum, seen_costs
-from jaxscale.decide.members import Source
+from jaxscale.decide.members import Source, without_interval
 from jaxscale.decide.problem import complete
-from jaxscale.decide.question import Ask, Problem, problem_of, search_range
+from jaxscale.decide.question import Ask, search_range
 from jaxscale.errors import PlanError
 from jaxscale.forecast import curves
 from jaxscale.law import Law
@@ -21,9 +19,6 @@ from jaxscale.words import by_name, human, plain
 
 SCAN = 401  # points at which a curve is looked at before its crossing is found
 HALVINGS = 60
-DECADES = (-6, -4, -2, 0, 2, 4, 6, 9, 12)  # of budgets about the one that was asked for
-SECANTS = 9
-CENTRE = 1e21  # FLOP, where neither a budget nor a table says where to look
 SURE = 0.9  # share of the posterior that reaches the target at the recommended input
 WHOLE = ("samples", "experts", "streams", "examples", "steps")  # are counted
 NEVER = 0.5  # of the posterior without an answer is no answer
@@ -76,7 +71,7 @@ def inverse(source: Source, ask: Ask, target: float) -> dict[str, Any]:
     notes += _far(source, column, found)
     if float(np.mean(first[reached] == 0)) > NEVER:
         notes += [f"The target is reached at the least {symbol} already."]
-    notes += [] if source.drawn else ["Published coefficients: no interval." if not source.fit else "A point fit: no interval."]
+    notes += without_interval(source)
     return {
         "budget": np.nan, "draws": draws, "profile": pd.DataFrame(table), "notes": tuple(notes),
         "recommended": {symbol: pick, name: float(target), "p_target": share}, "chosen": (symbol,),
@@ -105,77 +100,6 @@ def _far(source: Source, column: str, found: np.ndarray) -> list[str]:
     if column not in source.seen or not np.isfinite(middle):
         return []
     times = middle / float(source.seen[column].max())
-    return [f"That is {plain(times, digits=2)} times the largest in the table; the law is believed that far."] * (times > 1)
-
-
-# ---- compute ---------------------------------------------------------------------------------------
-
-
-def compute_to_reach(source: Source, problem: Problem, target: float, centre: float) -> tuple[np.ndarray, list[str]]:
-    """The least budget at which each draw's best choice reaches the target.
-
-    Args:
-        source: who answers.
-        problem: the question, with the whole range of its search.
-        target: a response.
-        centre: a budget to look about.
-
-    Returns:
-        (S,), infinite where no budget does; and sentences on it.
-
-    Raises:
-        PlanError: most of the posterior never reaches it.
-    """
-    sign = problem.frame.sign
-    count = sum(m.count for m in source.members)
-    logs = np.log(centre) + np.log(10.0) * np.asarray(DECADES, dtype=np.float64)
-    values = []
-    for spend in logs:
-        found = optimum(source, problem, np.full(count, np.exp(spend)))[1]
-        values.append(np.where(np.isfinite(found), sign * (found - target), np.inf))
-    above = np.stack(values)
-    reached, first = (above <= 0.0).any(axis=0), (above <= 0.0).argmax(axis=0)
-    name = problem.frame.law.response.column
-    if (never := 1.0 - float(reached.mean())) > NEVER:
-        last = float(np.median(above[-1]))
-        best = by_name(name, target + sign * last) if np.isfinite(last) else "no answer"
-        raise PlanError(
-            f"{name} = {by_name(name, target)} is out of reach for {100 * never:.0f} % of the posterior: it lies below "
-            f"the law's floor or where the law ends. {plain(float(np.exp(logs[-1])))} would give {best} (median)."
-        )
-    rows = np.arange(count)
-    before = np.maximum(first - 1, 0)
-    low, high, f_low, f_high = logs[before], logs[first], above[before, rows], above[first, rows]
-    for i in range(SECANTS):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            way = f_low / (f_low - f_high)
-        usable = np.isfinite(way) & (way > 0.0) & (way < 1.0) & (i % 3 != 2)  # halve now and then
-        middle = low + np.where(usable, way, 0.5) * (high - low)
-        found = optimum(source, problem, np.exp(middle))[1]
-        f = np.where(np.isfinite(found), sign * (found - target), np.inf)
-        done = f <= 0.0
-        low, f_low = np.where(done, low, middle), np.where(done, f_low, f)
-        high, f_high = np.where(done, middle, high), np.where(done, f, f_high)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        way = f_low / (f_low - f_high)
-    last = low + np.where(np.isfinite(way), np.clip(way, 0.0, 1.0), 1.0) * (high - low)
-    spent = np.where(reached, np.exp(np.where(first == 0, logs[0], last)), np.inf)
-    middle, sure = (float(np.quantile(spent, q, method="higher")) for q in (0.5, SURE))
-    said = [f"Half of the posterior reaches {name} {by_name(name, target)} with {plain(middle)}, 90 % with {plain(sure)}."]
-    if not source.drawn:
-        said = [f"{name} {by_name(name, target)} takes {plain(middle)}."]
-    if never:
-        said.append(f"{100 * never:.0f} % of the posterior reaches it with no budget, and counts as infinite.")
-    return spent, said
-
-
-def cheapest(source: Source, ask: Ask, target: float, choose: str, level: float) -> dict[str, Any]:
-    """The plan whose budget reaches the target in half of the posterior; the fields of a Plan."""
-    costs = seen_costs(source, ask)
-    centre = CENTRE if costs is None else float(costs.max())
-    problem = problem_of(source, replace(ask, budget=centre), narrow=False)
-    spent, _ = compute_to_reach(source, problem, target, centre)
-    budget = float(np.quantile(spent, 0.5, method="higher"))
-    made = decide(source, replace(ask, budget=budget), target, choose, level, None, None)
-    name = source.law.response.column
-    return made | {"asked": f"The least that reaches {name} {by_name(name, target)}: with {plain(budget)}"}
+    return [f"That is {plain(times, digits=2)} times the largest in the table; the law is believed that far."] * (
+        times > 1
+    )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jaxscale.decide.members import Source
+from jaxscale.decide.members import Source, without_interval
 from jaxscale.decide.problem import complete
 from jaxscale.decide.question import Ask, given_and_tied
 from jaxscale.errors import PlanError
@@ -37,8 +37,7 @@ def follow(source: Source, ask: Ask) -> dict[str, Any]:
         said = ", ".join(f"{s} ({v.meaning})" for s, v in missing.items())
         example = ", ".join(f"{s!r}: ..." for s in missing)
         raise PlanError(
-            f"{law.name} is a law of {', '.join(columns)} and decides {law.decides}: give {said}, as "
-            f"at={{{example}}}."
+            f"{law.name} is a law of {', '.join(columns)} and decides {law.decides}: give {said}, as at={{{example}}}."
         )
     name, values = law.response.column, []
     for member in source.members:
@@ -51,8 +50,7 @@ def follow(source: Source, ask: Ask) -> dict[str, Any]:
         if v.column in source.seen and known[v.column] > (most := float(source.seen[v.column].max())):
             times = plain(known[v.column] / most, digits=2)
             notes.append(f"{symbol} is {times} times the largest in the table; the law is believed that far.")
-    if not source.drawn:
-        notes.append("A point fit: no interval." if source.fit else "Published coefficients: no interval.")
+    notes += without_interval(source)
     return {
         "budget": float(ask.budget or np.nan), "draws": draws, "profile": pd.DataFrame(), "notes": tuple(notes),
         "recommended": {name: float(np.median(draws[name]))}, "chosen": (name,), "response": name,

@@ -37,9 +37,7 @@ class Solved(NamedTuple):
     slope: np.ndarray
 
 
-def solve(
-    frame: Frame, theta: Mapping[str, np.ndarray], numbers: Numbers, low: np.ndarray, high: np.ndarray
-) -> Solved:
+def solve(frame: Frame, theta: Mapping[str, np.ndarray], numbers: Numbers, low: np.ndarray, high: np.ndarray) -> Solved:
     """The point of the box with the lowest objective.
 
     Args:
@@ -129,10 +127,8 @@ def _values(frame: Frame, theta: dict[str, jax.Array], x: jax.Array, numbers: Nu
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def places(
-    frame: Frame, x: jax.Array, numbers: Numbers
-) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
-    """`problem.place` at each of (lanes, dimensions), with a budget each, and every kind of limit; arrays of (lanes,)."""
+def places(frame: Frame, x: jax.Array, numbers: Numbers) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
+    """`problem.place` at each of (lanes, dimensions), with a budget each and every kind of limit."""
     at, fine = jax.vmap(functools.partial(place, frame), in_axes=(0, _axes()))(x, numbers)
     shape = x.shape[:1]
     return {c: jnp.broadcast_to(v, shape) for c, v in at.items()}, {

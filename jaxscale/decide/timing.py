@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from jaxscale import schedules
-from jaxscale.decide.members import Source
+from jaxscale.decide.members import Source, without_interval
 from jaxscale.decide.regret import Judge
 from jaxscale.errors import ConfigError, PlanError
 from jaxscale.forecast import curves, inputs_at
@@ -55,7 +55,7 @@ def best_decay(source: Source, schedule: Mapping[str, Any] | None, choose: str, 
     if inner < 0.5:
         end = "as long as the run allows" if np.median(decay) > np.median(lengths) else "as short as can be"
         notes.append(f"For most of the posterior the best decay is {end}: this law sees no cost in it.")
-    notes += [] if source.drawn else ["A point fit: no interval." if source.fit else "Published coefficients: no interval."]
+    notes += without_interval(source)
     return {
         "budget": np.nan, "draws": {"decay_steps": decay, "decay_share": decay / steps, name: best}, "profile": table,
         "recommended": {"decay_steps": float(row["decay_steps"]), name: float(row[f"{name}_mean"]),
