@@ -18,11 +18,11 @@ from jaxscale.law import Law
 ALONG = {1: 241}  # candidates where one quantity is searched
 FEWER = 49  # where several are, each of which is solved for
 THINNED = 64  # draws over whose mean the others are put at their best
-REACH = 10.0  # the candidates go this far beyond the optima of the draws
+REACH, FARTHER = 10.0, 1e3  # the candidates go this far beyond the optima of the draws, or where it is flatter
 
 
 def profile(
-    source: Source, problem: Problem, at: Mapping[str, np.ndarray], single: bool = False
+    source: Source, problem: Problem, at: Mapping[str, np.ndarray], single: bool = False, reach: float = REACH
 ) -> dict[str, np.ndarray]:
     """Candidates by column, every column that the laws need.
 
@@ -31,10 +31,11 @@ def profile(
         problem: the question.
         at: each draw's best choice.
         single: one candidate alone, the best by the mean.
+        reach: how many times beyond the optima of the draws they go.
     """
     frame = problem.frame
     dims = len(frame.free)
-    first = np.zeros(0) if single or not dims else _first(problem, at, ALONG.get(dims, FEWER))
+    first = np.zeros(0) if single or not dims else _first(problem, at, ALONG.get(dims, FEWER), reach)
     points = 1 + len(first)  # the last is the best by the mean
     low, high = np.tile(problem.low, (points, 1)), np.tile(problem.high, (points, 1))
     if len(first):
@@ -60,12 +61,12 @@ def _thinned(source: Source, points: int) -> dict[str, np.ndarray]:
     return {p: np.tile(np.asarray(v)[thin], (points, 1)) for p, v in member.params.items()}
 
 
-def _first(problem: Problem, at: Mapping[str, np.ndarray], points: int) -> np.ndarray:
+def _first(problem: Problem, at: Mapping[str, np.ndarray], points: int, reach: float) -> np.ndarray:
     """Values of the first coordinate of the search, over the choices that matter."""
     log = problem.frame.logs[0]
     values = at[problem.frame.free[0]]
     low, high = np.quantile(np.log(values) if log else values, [0.01, 0.99])
-    more = np.log(REACH) if log else high - low + 0.1 * (problem.high[0] - problem.low[0])
+    more = np.log(reach) if log else high - low + 0.1 * (problem.high[0] - problem.low[0])
     return np.linspace(max(problem.low[0], low - more), min(problem.high[0], high + more), points)
 
 

@@ -14,12 +14,10 @@ from jaxscale.decide.cost import Cost
 from jaxscale.decide.members import Source, source_of
 from jaxscale.decide.published import slack
 from jaxscale.decide.question import Ask
-from jaxscale.decide.regret import LEVEL, Judge, check_choice
+from jaxscale.decide.regret import FLAT, LEVEL, Judge, check_choice
 from jaxscale.errors import PlanError
 from jaxscale.runtime import at_the_door
 from jaxscale.summary import QUANTILES
-
-FLAT = 0.005
 
 
 @dataclass(frozen=True)

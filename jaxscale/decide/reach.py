@@ -75,7 +75,7 @@ def inverse(source: Source, ask: Ask, target: float) -> dict[str, Any]:
     return {
         "budget": np.nan, "draws": draws, "profile": pd.DataFrame(table), "notes": tuple(notes),
         "recommended": {symbol: pick, name: float(target), "p_target": share}, "chosen": (symbol,),
-        "response": name, "asked": f"The {symbol} that reaches {name} {by_name(name, target)}",
+        "response": name, "asked": f"The least {symbol} that reaches {name} {by_name(name, target)}",
     }  # fmt: skip
 
 

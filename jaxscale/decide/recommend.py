@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from jaxscale.decide.answer import AT_EDGE, Answer, answer, seen_costs
-from jaxscale.decide.candidates import completed, profile, rounded
+from jaxscale.decide.candidates import FARTHER, completed, profile, rounded
 from jaxscale.decide.members import Source, without_interval
 from jaxscale.decide.problem import SHARE
 from jaxscale.decide.question import Ask, Problem, column_of, problem_of
-from jaxscale.decide.regret import Judge
+from jaxscale.decide.regret import FLAT, Judge
 from jaxscale.decide.spend import compute_to_reach
 from jaxscale.errors import PlanError
 from jaxscale.identify import FAR
@@ -57,6 +58,9 @@ def decide(
         shaped = {symbols.get(c, c): np.stack([o.at[c] for o in options])[best, rows] for c in mine}
         draws = shaped | draws
     table = judge.table(points, columns)
+    if len(options) == 1 and not multiple_of and len(table) > 1 and _flat_to_an_end(table, response):
+        points = profile(source, options[0].problem, options[0].at, reach=FARTHER)
+        table = judge.table(points, columns)
     row = table.iloc[judge.pick(table, choose)]
     chosen = tuple(symbols.get(c, c) for c in columns)
     recommended = {s: float(row[s]) for s in chosen} | {response: float(row[f"{response}_mean"])}
@@ -66,10 +70,11 @@ def decide(
     if target is not None and ask.budget is not None:
         spent, said = compute_to_reach(source, problem_of(source, ask, narrow=False), target, float(ask.budget))
         draws["cost_to_target"] = spent
-        notes += [
-            *said,
-            f"At the recommended choice {100 * recommended['p_target']:.0f} % of the posterior reaches it.",
-        ]
+        notes += said
+        if source.drawn:
+            notes.append(
+                f"At the recommended choice {100 * recommended['p_target']:.0f} % of the posterior reaches it."
+            )
     what = f"{plain(float(ask.budget))}{unit(options[0].problem)}" if ask.budget else ""
     return {
         "budget": float(ask.budget or np.nan), "draws": draws, "recommended": recommended, "profile": table,
@@ -126,6 +131,18 @@ def cheapest(source: Source, ask: Ask, target: float, choose: str, level: float)
     return made | {"asked": f"The least that reaches {name} {by_name(name, target)}: with {plain(budget)}"}
 
 
+def _flat_to_an_end(table: pd.DataFrame, response: str) -> bool:
+    """Whether candidates at an end are about as good as the best: then the valley goes on beyond them."""
+    excess = table["excess_mean"].to_numpy()
+    return bool(
+        min(excess[0], excess[-1]) < 2.0 * FLAT * abs(float(table[f"{response}_mean"].iloc[int(excess.argmin())]))
+    )
+
+
+def _in_how_many(source: Source, share: float) -> str:
+    return f" in {100 * share:.0f} % of the posterior" if source.drawn else ""
+
+
 def _notes(source: Source, ask: Ask, options: Sequence[Answer], best: np.ndarray) -> list[str]:
     """What was assumed, what held the choice back, and how far beyond the data it lies."""
     said, first = [], options[0]
@@ -152,7 +169,7 @@ def _notes(source: Source, ask: Ask, options: Sequence[Answer], best: np.ndarray
     for column, share in first.bound.items() if len(options) == 1 else ():
         if column != "tokens" or ask.unique_tokens is None:
             symbol = first.problem.symbols.get(column, column)
-            said.append(f"{symbol} is held back by its limit in {100 * share:.0f} % of the posterior.")
+            said.append(f"{symbol} is held back by its limit{_in_how_many(source, share)}.")
     if SHARE in frame.free:
         said.append("More of it would be worse for some of the posterior, so that not all of the budget is spent.")
     elif frame.spends and "cost" in first.draws and len(options) == 1:
@@ -161,7 +178,7 @@ def _notes(source: Source, ask: Ask, options: Sequence[Answer], best: np.ndarray
             said.append(f"In {100 * idle:.0f} % of the posterior the limits leave part of the budget unspent.")
     if len(options) > 1:
         share = float(np.max(np.bincount(best, minlength=len(options)))) / len(best)
-        said.append(f"Of {len(options)} shapes, one is the best in {100 * share:.0f} % of the posterior.")
+        said.append(f"One of {len(options)} shapes is the best{_in_how_many(source, share)}.")
     if len(source.members) > 1:
         said.append(f"An average of {', '.join(m.law.name for m in source.members)}; regrets are across the laws too.")
     return [*said, *without_interval(source)]

@@ -16,6 +16,7 @@ from jaxscale.words import plain
 
 CHOICES = ("loss", "regret", "cvar")
 RISK = 0.95  # quantile of the regret that `choose="regret"` keeps low
+FLAT = 0.005  # of the expected response: candidates within it of the best are in the valley
 LEVEL = 0.9  # of cvar: the mean over the worst tenth of the draws
 
 

@@ -66,7 +66,7 @@ def _choice(plan: Plan, wide: bool) -> list[str]:
     if not (value := best.get(response)) and plan.chosen == (response,):
         return []
     if plan.chosen == (response,):
-        return [f"Recommended: {by_name(response, float(value or 0.0))}."]
+        return [f"Recommended: {response} = {by_name(response, float(value or 0.0))}."]
     if {"N", "D"} <= set(plan.chosen) <= {"N", "D"}:
         ratio = f"{human(best['D'] / best['N'])} tokens per parameter"
         said = f"Recommended: {human(best['N'])} parameters on {human(best['D'])} tokens ({ratio})"
@@ -75,12 +75,12 @@ def _choice(plan: Plan, wide: bool) -> list[str]:
     if "regret_q95" not in best:
         sure = f"{100 * best['p_target']:.0f} % of the posterior reaches it" if wide else "the curve reaches it"
         return [f"{said}, with which {sure}."]
-    said += f", expected {plan.meanings.get(response, response)} {by_name(response, best[response])}."
-    if wide:
-        said += (
-            f" With 95 % probability it loses less than {plain(best['regret_q95'], digits=2)} against the best "
-            "possible choice."
-        )
+    said += f", expected {response} {by_name(response, best[response])}."
+    risk = best["regret_q95"]
+    if wide and risk > 0.0:
+        said += f" With 95 % probability it loses less than {plain(risk, digits=2)} against the best possible choice."
+    elif wide:
+        said += " In 95 % of the posterior no other choice is better."
     lines = [said]
     first = plan.chosen[0]
     low, high = valley.get(f"{first}_low", np.nan), valley.get(f"{first}_high", np.nan)
@@ -88,5 +88,5 @@ def _choice(plan: Plan, wide: bool) -> list[str]:
         what = "size" if first == "N" else first
         unit = " parameters" if first == "N" else ""
         ends = f"{by_name(first, low)} to {by_name(first, high)}{unit}"
-        lines.append(f"Any {what} from {ends} costs at most 0.5 % of {plan.meanings.get(response, response)}.")
+        lines.append(f"Any {what} from {ends} costs at most 0.5 % of {response}.")
     return lines
