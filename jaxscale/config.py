@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from jaxscale.amounts import Amount, AmountOrName, Ends, Whole
 from jaxscale.errors import ConfigError
 from jaxscale.names import nearest
-from jaxscale.words import number
 
 if TYPE_CHECKING:
     from jaxscale.fits import Fits
@@ -44,39 +44,6 @@ OPTIONS = {
     "table": "TABLE",
     "fit": "FIT",
 }
-
-
-def _amount(value: Any) -> Any:
-    """A number as people write it; YAML leaves 5.76e23, for want of a sign, a text."""
-    return number(value) if isinstance(value, str) else value
-
-
-def _amount_or_name(value: Any) -> Any:
-    """A number where it is one; else the text, such as the symbol of another input."""
-    try:
-        return _amount(value)
-    except ValueError:
-        return value
-
-
-def _ends(value: Any) -> Any:
-    """Least and most, either of them open: 1B..8B, 1B.., 8B (the most), or a pair."""
-    if isinstance(value, str):
-        low, dots, high = value.partition("..")
-        value = [low or None, high or None] if dots else [None, value]
-    pair = [None, value] if isinstance(value, int | float) else value
-    if not isinstance(pair, list | tuple) or len(pair) != 2 or all(v is None for v in pair):
-        raise ValueError("the least and the most, such as 1B..8B, or the most alone")
-    least, most = (None if v is None else float(_amount(v)) for v in pair)
-    if least is not None and most is not None and least > most:
-        raise ValueError("the least before the most, such as 1B..8B")
-    return least, most
-
-
-Amount = Annotated[float, BeforeValidator(_amount), Field(strict=True, allow_inf_nan=False)]
-Whole = Annotated[int, Field(strict=True)]
-AmountOrName = Annotated[float | str, BeforeValidator(_amount_or_name)]
-Ends = Annotated[tuple[float | None, float | None], BeforeValidator(_ends)]
 
 
 class _Checked(BaseModel):

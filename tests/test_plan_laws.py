@@ -164,6 +164,18 @@ def test_floating_point_bits():
     assert found["cost"] == pytest.approx(1e22)
 
 
+def test_more_data_can_hurt():
+    """Sun et al.: beyond D_crit = (d gamma N^alpha (E + .5)^delta (M + .5)^nu / log2 B)^(1 / 2 beta) tokens."""
+    p, at = published("fp_quant"), {"N": 1e9, "E": 2.0, "M": 1.0, "B": 128.0}
+    made = plan("fp_quant", 6e23, at=at)
+    bits = 2.5 ** p["delta"] * 1.5 ** p["nu_M"]
+    exact = (p["d"] * p["gamma"] * 1e9 ** p["alpha"] * bits / 7.0) ** (1 / (2 * p["beta"]))
+    assert exact == pytest.approx(0.39e12, rel=0.01)
+    assert best(made)["D"] == pytest.approx(exact, rel=1e-6)
+    assert best(made)["cost"] < 6e20
+    assert any("not all of the budget" in note for note in made.notes)
+
+
 def test_streams_pay_only_where_the_size_is_held():
     options = {"preset": "pile", "at": {"tokens": 1e12}}
     assert best(plan("parscale", 1e22, **options))["P"] == pytest.approx(1.0)

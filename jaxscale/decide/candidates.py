@@ -14,6 +14,7 @@ from jaxscale.decide.question import Ask, Problem, column_of, given_and_tied
 from jaxscale.decide.solve import places, solve
 from jaxscale.errors import PlanError
 from jaxscale.law import Law
+from jaxscale.words import plain
 
 ALONG = {1: 241}  # candidates where one quantity is searched
 FEWER = 49  # where several are, each of which is solved for
@@ -75,6 +76,8 @@ def rounded(problem: Problem, points: Mapping[str, np.ndarray], to: Mapping[str,
     that it still pays for."""
     frame = problem.frame
     columns = [c for c in frame.free if c != SHARE]
+    if any(not m > 0 for m in to.values()):
+        raise PlanError(f"multiple_of takes numbers above 0; got {', '.join(map(plain, to.values()))}.")
     if wrong := [c for c in to if c not in (*columns, frame.spends)]:
         raise PlanError(f"multiple_of names {', '.join(wrong)}, which this plan does not choose.")
     values = {c: points[c] for c in columns}

@@ -120,10 +120,12 @@ def _of_preset(law: Law, preset: str | Mapping[str, float] | None) -> Source:
 
 
 def _of_values(law: Law, given: Mapping[str, float], name: str) -> Source:
+    if stray := sorted(set(given) - set(law.params)):
+        raise PlanError(f"{law.name} has no {', '.join(stray)}; its coefficients are {', '.join(law.params)}.")
     values = {p: given.get(p, law.priors[p]) for p in law.params}
     if missing := [p for p, v in values.items() if not isinstance(v, int | float)]:
         raise PlanError(
-            f"{law.name} needs {', '.join(missing)} too, which {name} does not say; give preset= a mapping with all of "
+            f"{law.name} needs {', '.join(missing)} too, beside {name}; give preset= a mapping with all of "
             f"{', '.join(law.params)}."
         )
     return Source((Member(law, {p: np.array([float(str(v))]) for p, v in values.items()}),), {}, False)

@@ -19,8 +19,10 @@ from jaxscale.forecast import curves
 from jaxscale.law import Law
 from jaxscale.words import plain
 
-ROUNDS = 600  # of accelerated projected gradients
-HALVINGS = 60  # of the search for the projection's shift
+ROUNDS = 1000  # of accelerated projected gradients, at most
+STILL = 1e-12  # a step of the shares that is none
+HALVINGS = 20  # of the search for which shares the projection holds; its shift then follows
+WAYS = 20  # candidates between the best mixture and each corner
 CANDIDATES = 200  # draws whose best mixtures are weighed against one another
 FLAT = 1e-9  # curvature below which a law is a plane
 CORNER = 1e-6
@@ -64,11 +66,12 @@ def best_mixture(
     sign = -1.0 if law.response.better == "higher" else 1.0
     fixed = tuple(float(given[law.inputs[s].column]) for s in others)
     question = (tuple(s.law for s in sources), tuple(weight.tolist()), tuple(shares), fixed, sign)
-    x, flat = _solve(*question, thetas, low, high)
-    x, plane = np.asarray(x), bool(np.all(np.asarray(flat)))
-    middle, _ = _solve_mean(*question, thetas, low, high)
+    plane, bowl = (bool(v) for v in _shape(*question, thetas, low, high))
+    x = np.asarray(_solve(*question, bowl, thetas, low, high))
+    middle = np.asarray(_solve_mean(*question, bowl, thetas, low, high))
     thin = np.linspace(0, count - 1, min(CANDIDATES, count)).astype(int)
-    points = np.unique(np.round(np.concatenate([np.asarray(middle)[None], x[thin]]), 12), axis=0)
+    points = np.concatenate([middle[None], x[thin], _between(middle, low, high)])
+    points = np.unique(np.round(points, 12), axis=0)
     symbols = {v.column: s for s, v in law.inputs.items()}
 
     def responses(at: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -131,6 +134,13 @@ def _notes(sources: Sequence[Source], x: np.ndarray, plane: bool) -> list[str]:
     return said + next((alone for s in sources if (alone := without_interval(s))), [])
 
 
+def _between(middle: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Mixtures on the ways from one to the corners, so that the valley is seen; (ways, shares)."""
+    corners = np.asarray(_starts(jnp.asarray(low), jnp.asarray(high)))
+    share = np.linspace(0.0, 1.0, WAYS + 1)[1:, None, None] ** 2  # closer together where it matters
+    return ((1.0 - share) * middle + share * corners).reshape(-1, len(middle))
+
+
 def _own(responses: Any, x: np.ndarray, shares: Sequence[str]) -> np.ndarray:
     """Each draw's response at its own mixture; (S,)."""
     out = np.empty(len(x))
@@ -153,7 +163,12 @@ def project(point: jax.Array, low: jax.Array, high: jax.Array) -> jax.Array:
         return jnp.where(over, middle, ends[0]), jnp.where(over, ends[1], middle)
 
     ends = jax.lax.fori_loop(0, HALVINGS, halve, (jnp.min(point - high), jnp.max(point - low)))
-    return shifted(0.5 * (ends[0] + ends[1]))
+    near = shifted(0.5 * (ends[0] + ends[1]))
+    free = (near > low) & (near < high)
+    count = jnp.maximum(jnp.sum(free), 1)
+    exact = (jnp.sum(jnp.where(free, point, near)) - 1.0) / count
+    found = shifted(exact)
+    return jnp.where(jnp.abs(jnp.sum(found) - 1.0) < jnp.abs(jnp.sum(near) - 1.0), found, near)
 
 
 def _value(laws: Any, weight: Any, shares: Any, fixed: Any, sign: float, thetas: Any, x: jax.Array) -> jax.Array:
@@ -166,45 +181,74 @@ def _value(laws: Any, weight: Any, shares: Any, fixed: Any, sign: float, thetas:
     return sign * total
 
 
-def _descend(value: Any, low: jax.Array, high: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The lowest point from the centre and every corner; and whether the law is a plane there."""
+def _starts(low: jax.Array, high: jax.Array) -> jax.Array:
+    """The centre and every corner, within the limits; (1 + shares, shares)."""
     size = low.shape[0]
-    starts = jnp.concatenate([jnp.full((1, size), 1.0 / size), jnp.eye(size)])
-    starts = jax.vmap(project, in_axes=(0, None, None))(starts, low, high)
-    bends = jax.vmap(lambda s: jnp.sqrt(jnp.sum(jax.hessian(value)(s) ** 2)))(starts)
-    steepness = jnp.max(bends)
+    points = jnp.concatenate([jnp.full((1, size), 1.0 / size), jnp.eye(size)])
+    return jax.vmap(project, in_axes=(0, None, None))(points, low, high)
+
+
+def _descend(value: Any, low: jax.Array, high: jax.Array, bowl: bool) -> jax.Array:
+    """The lowest point, from the centre; and from every corner too where the law is no bowl."""
+    starts = _starts(low, high)
+    steepness = jnp.max(jax.vmap(lambda s: jnp.sqrt(jnp.sum(jax.hessian(value)(s) ** 2)))(starts))
     slopes = jnp.max(jax.vmap(lambda s: jnp.max(jnp.abs(jax.grad(value)(s))))(starts))
     rate = 1.0 / jnp.maximum(steepness, 1e-4 * slopes + 1e-12)  # along a plane one step goes to its end
 
     def run(start: jax.Array) -> tuple[jax.Array, jax.Array]:
-        def step(_: int, state: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
-            x, ahead, t = state
+        def moving(state: tuple[jax.Array, ...]) -> jax.Array:
+            return (state[3] < ROUNDS) & (state[4] > STILL)
+
+        def step(state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+            x, ahead, t, done, _ = state
             new = project(ahead - rate * jax.grad(value)(ahead), low, high)
             back = jnp.sum((ahead - new) * (new - x)) > 0.0  # momentum points uphill: start again
             t_new = jnp.where(back, 1.0, 0.5 * (1.0 + jnp.sqrt(1.0 + 4.0 * t * t)))
             push = jnp.where(back, 0.0, (t - 1.0) / t_new)
-            return new, new + push * (new - x), t_new
+            return new, new + push * (new - x), t_new, done + 1, jnp.max(jnp.abs(new - x))
 
-        x, _, _ = jax.lax.fori_loop(0, ROUNDS, step, (start, start, jnp.asarray(1.0)))
+        first = (start, start, jnp.asarray(1.0), jnp.asarray(0), jnp.asarray(1.0))
+        x = jax.lax.while_loop(moving, step, first)[0]
         return x, value(x)
 
-    found, values = jax.vmap(run)(starts)
-    return found[jnp.argmin(values)], steepness <= FLAT * (slopes + 1e-12)
+    found, values = jax.vmap(run)(starts[:1] if bowl else starts)
+    return found[jnp.argmin(values)]
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
-def _solve(laws: Any, weight: Any, shares: Any, fixed: Any, sign: float, thetas: Any, low: Any, high: Any) -> Any:
+def _shape(laws: Any, weight: Any, shares: Any, fixed: Any, sign: float, thetas: Any, low: Any, high: Any) -> Any:
+    """Whether every draw's law is a plane, and whether each is a bowl, as far as its corners and centre show."""
+
     def one(theta: Any) -> tuple[jax.Array, jax.Array]:
-        return _descend(lambda x: _value(laws, weight, shares, fixed, sign, theta, x), low, high)
+        def value(x: jax.Array) -> jax.Array:
+            return _value(laws, weight, shares, fixed, sign, theta, x)
+
+        starts = _starts(low, high)
+        bends = jax.vmap(lambda s: jnp.linalg.eigvalsh(jax.hessian(value)(s)))(starts)
+        slopes = jnp.max(jax.vmap(lambda s: jnp.max(jnp.abs(jax.grad(value)(s))))(starts)) + 1e-12
+        return jnp.max(jnp.abs(bends)) <= FLAT * slopes, jnp.min(bends) >= -FLAT * (slopes + jnp.max(jnp.abs(bends)))
+
+    plane, bowl = jax.vmap(one)(thetas)
+    return jnp.all(plane), jnp.all(bowl)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5))
+def _solve(
+    laws: Any, weight: Any, shares: Any, fixed: Any, sign: float, bowl: bool, thetas: Any, low: Any, high: Any
+) -> Any:
+    def one(theta: Any) -> jax.Array:
+        return _descend(lambda x: _value(laws, weight, shares, fixed, sign, theta, x), low, high, bowl)
 
     return jax.vmap(one)(thetas)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
-def _solve_mean(laws: Any, weight: Any, shares: Any, fixed: Any, sign: float, thetas: Any, low: Any, high: Any) -> Any:
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5))
+def _solve_mean(
+    laws: Any, weight: Any, shares: Any, fixed: Any, sign: float, bowl: bool, thetas: Any, low: Any, high: Any
+) -> Any:
     """The mixture with the best mean over the draws."""
 
     def value(x: jax.Array) -> jax.Array:
         return jnp.mean(jax.vmap(lambda t: _value(laws, weight, shares, fixed, sign, t, x))(thetas))
 
-    return _descend(value, low, high)
+    return _descend(value, low, high, bowl)

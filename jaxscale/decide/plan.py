@@ -155,6 +155,9 @@ def plan(
         PlanError: the fit was refused, something needed is missing, or the question has no answer; with the reason.
     """
     check_choice(choose, cvar_level)
+    _are_mappings(at=at, limits=limits, multiple_of=multiple_of, schedule=schedule)
+    if target is not None and not np.isfinite(target):
+        raise PlanError(f"The target must be a finite number; got {target!r}.")
     ask = Ask(
         budget=_positive(budget, "budget"), serve_tokens=_at_least_zero(serve_tokens),
         unique_tokens=_positive(unique_tokens, "number of unique tokens"), cost=cost, at=at, limits=limits,
@@ -205,6 +208,12 @@ def frontier(fit: Any, budgets: Sequence[float], cost: str | Cost | Callable[...
             row |= {f"{name}_{q}": float(np.quantile(found.draws[name], p)) for q, p in QUANTILES.items()}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _are_mappings(**given: Any) -> None:
+    for name, value in given.items():
+        if value is not None and not isinstance(value, Mapping):
+            raise PlanError(f"{name} is a mapping from symbols to values, such as {{'N': 7e9}}; got {value!r}.")
 
 
 def _positive(value: float | None, name: str) -> float | None:

@@ -106,7 +106,7 @@ def place(frame: Frame, x: jax.Array, numbers: Numbers) -> tuple[dict[str, jax.A
         Column -> value; of the kinds of limit that there are -> bool.
     """
     at: dict[str, Any] = dict(zip(frame.given, numbers.given, strict=True))
-    at |= {c: jnp.exp(v) if log else v for c, v, log in zip(frame.free, x, frame.logs, strict=True) if c != SHARE}
+    at |= {c: jnp.exp(v) if log else v for c, v, log in zip(frame.free, x, frame.logs, strict=True)}
     fine: dict[str, Any] = {}
     at |= {c: at[other] for c, other in frame.ties if other in at}
     if frame.spends:

@@ -244,7 +244,9 @@ def _impossible(problem: Problem, at: Mapping[str, np.ndarray], fine: Mapping[st
     frame, budget = problem.frame, float(problem.numbers.budget)
     spend = f"A budget of {plain(budget)} cannot be spent within these limits" if frame.spends else "No choice is left"
     if not fine[PAID].any():
-        return f"{spend}: serving alone costs more at every size. Serve fewer tokens, or spend more."
+        if float(problem.numbers.serve):
+            return f"{spend}: serving alone costs more at every size. Serve fewer tokens, or spend more."
+        return f"{spend}: at every choice the cost is above it, or does not rise with {frame.spends}. Look at the cost."
     left = np.logical_and.reduce([v for k, v in fine.items() if k in (PAID, SPAN, SEARCH)])
     if "params" in at and "tokens" in at and left.any() and not (left & fine[YOURS]).any():
         n, d = at["params"][left], at["tokens"][left]
