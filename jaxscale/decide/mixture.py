@@ -165,7 +165,7 @@ def project(point: jax.Array, low: jax.Array, high: jax.Array) -> jax.Array:
     ends = jax.lax.fori_loop(0, HALVINGS, halve, (jnp.min(point - high), jnp.max(point - low)))
     near = shifted(0.5 * (ends[0] + ends[1]))
     free = (near > low) & (near < high)
-    count = jnp.maximum(jnp.sum(free), 1)
+    count = jnp.maximum(jnp.sum(jnp.where(free, 1.0, 0.0)), 1.0)
     exact = (jnp.sum(jnp.where(free, point, near)) - 1.0) / count
     found = shifted(exact)
     return jnp.where(jnp.abs(jnp.sum(found) - 1.0) < jnp.abs(jnp.sum(near) - 1.0), found, near)
