@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic_core import PydanticCustomError
 
+from jaxscale.amounts import Amount, AmountOrName, Ends, Whole
 from jaxscale.errors import ConfigError
 from jaxscale.names import nearest
-from jaxscale.words import number
 
 if TYPE_CHECKING:
     from jaxscale.fits import Fits
@@ -25,17 +26,24 @@ if TYPE_CHECKING:
     from jaxscale.result import Fit
     from jaxscale.runs import Runs
 
-MAPPINGS = ("columns", "units", "exclude", "priors")  # where an option adds to the file instead of replacing it
-OPTIONS = {"columns": "--column", "units": "--unit", "priors": "--prior", "table": "TABLE", "fit": "FIT"}
-
-
-def _amount(value: Any) -> Any:
-    """A number as people write it; YAML leaves 5.76e23, for want of a sign, a text."""
-    return number(value) if isinstance(value, str) else value
-
-
-Amount = Annotated[float, BeforeValidator(_amount), Field(strict=True, allow_inf_nan=False)]
-Whole = Annotated[int, Field(strict=True)]
+MAPPINGS = (
+    "columns",
+    "units",
+    "exclude",
+    "priors",
+    "at",
+    "limits",
+    "multiple_of",
+    "schedule",
+)  # where an option adds to the file instead of replacing it
+OPTIONS = {
+    "limits": "--limit",
+    "columns": "--column",
+    "units": "--unit",
+    "priors": "--prior",
+    "table": "TABLE",
+    "fit": "FIT",
+}
 
 
 class _Checked(BaseModel):
@@ -170,22 +178,60 @@ class BatchFile(FitFile):
         )
 
 
+def _asked(budget: float | None, info: ValidationInfo) -> float | None:
+    """A plan without a budget needs something else to go by."""
+    if budget is None and not any(info.data.get(k) for k in ("at", "target", "schedule")):
+        raise PydanticCustomError("missing", "a number above 0")
+    return budget
+
+
 class PlanFile(FitFile):
-    """A plan: a saved fit or a table to fit first, and what may be spent.
+    """A plan: a saved fit or a table to fit first, and what may be spent. Keys mean what the arguments of
+    `jaxscale.plan` mean.
 
     Attributes:
         fit: path of a saved fit, in place of `table` and what goes with it.
-        budget: FLOP; of training, or of training and serving where tokens are served.
+        preset: published coefficients of `law`, in place of a fit.
+        at: symbol -> what is given and not chosen, or the symbol of another input.
+        target: a response to reach.
+        schedule: of the learning rate: peak, steps, warmup, final, shape.
+        budget: FLOP; of training, or of training and serving where tokens are served. Needed unless one of the three
+            above says what is asked.
         serve_tokens: tokens that the model will process after training.
         unique_tokens: training tokens at hand.
         cost: cost model.
+        limits: symbol -> least and most.
+        ratio: least and most tokens per parameter.
+        shapes: sizes to choose among.
+        multiple_of: symbol -> what its recommended value is a multiple of.
+        choose: "loss", "regret" or "cvar".
+        cvar_level: worst draws that cvar averages, as 1 less their share.
     """
 
     fit: str | None = None
-    budget: Annotated[Amount, Field(gt=0)]
+    preset: str | None = None
+    at: dict[str, AmountOrName] = {}
+    target: Amount | None = None
+    schedule: dict[str, AmountOrName] = {}
+    budget: Annotated[Annotated[Amount, Field(gt=0)] | None, AfterValidator(_asked), Field(validate_default=True)] = (
+        None
+    )
     serve_tokens: Annotated[Amount, Field(ge=0)] = 0.0
     unique_tokens: Annotated[Amount, Field(gt=0)] | None = None
     cost: str = "6nd"
+    limits: dict[str, Ends] = {}
+    ratio: Ends | None = None
+    shapes: list[Amount] = []
+    multiple_of: dict[str, Annotated[Amount, Field(gt=0)]] = {}
+    choose: str = "loss"
+    cvar_level: Annotated[Amount, Field(gt=0, lt=1)] = 0.9
+
+    def question(self) -> dict[str, Any]:
+        """Arguments of `jaxscale.plan` after the fit."""
+        keys = ("at", "target", "schedule", "budget", "serve_tokens", "unique_tokens", "cost", "limits", "ratio",
+                "shapes", "multiple_of", "choose", "cvar_level")  # fmt: skip
+        asked = {k: getattr(self, k) for k in keys}
+        return {k: None if v in ({}, []) else v for k, v in asked.items()}
 
 
 def settle[Kind: _Checked](kind: type[Kind], path: str | os.PathLike[str] | None, options: Mapping[str, Any]) -> Kind:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,6 +33,7 @@ from jaxscale.registry import family, get_law, is_registered, list_laws, registe
 from jaxscale.runtime import float64
 from jaxscale.variables import (
     COMPUTE,
+    DERIVED,
     EXAMPLES,
     FLOPS,
     LOSS,
@@ -40,6 +42,7 @@ from jaxscale.variables import (
     SCORE,
     SOLVED,
     STREAMS,
+    SYMBOLS,
     TOKENS,
     TOKENS_PER_PARAM,
     Response,
@@ -109,6 +112,8 @@ class Law:
         contains: name of another law -> values of this one's parameters and inputs at which the two are equal, names
             that they share meaning the same.
         fixed_units: the paper's constants hold in its own units only, so the curve changes with them.
+        active: canonical columns -> parameters that compute for one token, where they are not those of `params`: of a
+            mixture of experts those awake. What planning counts FLOP with.
         formula: the first line of the docstring.
     """
 
@@ -131,6 +136,7 @@ class Law:
     rises: tuple[str, ...] = ()
     contains: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     fixed_units: bool = False
+    active: Callable[[Mapping[str, Any]], Any] | None = None
     file: str = field(default="", repr=False)
 
     @cached_property
@@ -167,6 +173,17 @@ class Law:
                 )
             done += ready
         return tuple(done)
+
+    @cached_property
+    def choices(self) -> tuple[str, ...]:
+        """Canonical columns that can be chosen by this law, as `decides` names them; empty where what it decides is its
+        response, or nothing."""
+        named = re.split(", | and ", re.split(" for | at ", self.decides)[0])
+        known = SYMBOLS | {s: v.column for s, v in self.inputs.items()}
+        columns = tuple(known.get(name, "") for name in named)
+        settled = set(columns) | {c for c, rules in DERIVED.items() if any(set(r[0]) <= set(columns) for r in rules)}
+        of_inputs = settled & {v.column for v in self.inputs.values()}
+        return columns if all(columns) and set(columns) <= settled and of_inputs else ()
 
     def by_column(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Inputs by symbol, in the law's units -> by column, in canonical units; vectors are spread over theirs."""
@@ -232,6 +249,7 @@ def law(
     rises: Sequence[str] = (),
     contains: Mapping[str, Mapping[str, float]] | None = None,
     fixed_units: bool = False,
+    active: Callable[[Mapping[str, Any]], Any] | None = None,
     name: str | None = None,
 ) -> Callable[[Callable[..., Any]], Law]:
     """Make a law of a formula and register it under the function's name. See `Law` for the arguments."""
@@ -274,6 +292,7 @@ def law(
             rises=tuple(rises),
             contains=dict(contains or {}),
             fixed_units=fixed_units,
+            active=active,
             file=inspect.getsourcefile(mean) or "",
         )
         assert made.order  # raises where priors need each other

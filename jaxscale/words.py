@@ -75,7 +75,9 @@ def by_name(name: str, value: float, sd: float | None = None) -> str:
     """A quantity of a plan, with zeros at the end so that a column of them lines up."""
     if name.startswith(("loss", "score")):
         return plain(value, sd, digits=5, zeros=True)
-    return plain(value, sd) if name in ("cost", "C", "flops", "budget") else human(value, sd, zeros=True)
+    return (
+        plain(value, sd) if name in ("cost", "cost_to_target", "C", "flops", "budget") else human(value, sd, zeros=True)
+    )
 
 
 def interval(low: float, high: float) -> str:

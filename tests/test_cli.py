@@ -245,6 +245,33 @@ def test_plan(fitted):
     assert served["recommended"]["N"] < said["recommended"]["N"]
 
 
+def test_plan_takes_limits_and_targets(fitted):
+    said = document(
+        "plan", fitted.path, "--budget", "5.76e23", "--limit", "N=1B..35B", "--ratio", "20..500", "--target", "1.98",
+        "--choose", "cvar",
+    )  # fmt: skip
+    assert said["recommended"]["N"] <= 35e9 * (1 + 1e-9)
+    assert said["recommended"]["D"] / said["recommended"]["N"] >= 20
+    assert 0.0 < said["recommended"]["p_target"] < 1.0
+    assert {"N", "D", "loss", "cost", "cost_to_target"} <= {row["quantity"] for row in said["summary"]}
+    given = document("plan", fitted.path, "--budget", "1e23", "--at", "N=7B")
+    assert given["recommended"]["D"] == pytest.approx(1e23 / (6 * 7e9))
+    shaped = call("plan", fitted.path, "--budget", "1e23", "--shape", "7B", "--shape", "30B").out
+    assert "Recommended: 30B parameters" in shaped
+
+
+def test_plan_reads_well_for_any_law():
+    text = call("plan", "--law", "step_law", "--preset", "li2025", "--at", "N=7B", "--at", "D=1.4T").out
+    assert "peak learning rate" in text
+    assert "Recommended: lr = 0.000917" in text
+    text = call("plan", "--law", "coverage_exp_power", "--preset", "pythia_12b", "--target", "0.5").out
+    assert "samples drawn per problem (k)" in text
+    assert "Recommended: k = 126" in text
+    said = document("plan", "--law", "chinchilla", "--preset", "hoffmann2022_rounded", "--budget", "5.76e23")
+    assert any("rounded" in note for note in said["notes"])
+    assert document("plan", "--law", "hestness", "--preset", "none", "--budget", "1", code=1)["error"]
+
+
 def test_predict(fitted):
     at = ["--at", "N=1e9,70B", "--at", "D=1.4T"]
     rows = document("predict", fitted.path, *at)["predictions"]
@@ -376,6 +403,10 @@ SLIPS = {
     "budget text": (["plan", "RUNS", "--budget", "lots"], "7e10"),
     "budget negative": (["plan", "RUNS", "--budget", "-1e20"], "above 0"),
     "cost": (["plan", "FIT", "--budget", "1e22", "--cost", "free"], "6nd"),
+    "limit": (["plan", "FIT", "--budget", "1e22", "--limit", "N=8B..1B"], "1B..8B"),
+    "limit text": (["plan", "FIT", "--budget", "1e22", "--limit", "N=big"], "--limit"),
+    "ratio": (["plan", "FIT", "--budget", "1e22", "--ratio", "wide"], "--ratio"),
+    "preset and table": (["plan", "RUNS", "--budget", "1e22", "--preset", "besiroglu2024"], "leave out the table"),
     "law for a fit": (["plan", "FIT", "--budget", "1e22", "--law", "gadre"], "a fit already"),
     "no fit": (["predict", "nothing.nc", "--at", "N=1e9"], "nothing.nc"),
     "at missing": (["predict", "FIT"], "--at N=7e10"),

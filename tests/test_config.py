@@ -131,6 +131,15 @@ def test_a_plan_needs_a_budget(tmp_path):
         settle(PlanFile, None, {})
 
 
+def test_a_plan_can_ask_for_a_target_or_a_rule_instead(tmp_path):
+    text = "fit: fit.nc\ntarget: 2.0\nlimits: {N: 1B..8B, D: [1e9, 2T]}\nratio: 20..\nat: {Pa: Pw, U: 600B}\n"
+    asked = settle(PlanFile, write(tmp_path, text), {"limits": {"D": "5T"}}).question()
+    assert asked["budget"] is None
+    assert asked["limits"] == {"N": (1e9, 8e9), "D": (None, 5e12)}
+    assert (asked["ratio"], asked["at"]) == ((20.0, None), {"Pa": "Pw", "U": 6e11})
+    assert asked["shapes"] is None
+
+
 @pytest.mark.parametrize("budget", [".inf", ".nan", "-1.0e+20", "0"])
 def test_a_budget_is_a_positive_number(tmp_path, budget):
     with pytest.raises(ConfigError, match="budget"):

@@ -1,12 +1,17 @@
-"""Plans: the closed form, serving, caps, refusals."""
+"""Plans of a posterior: the closed form, serving, limits, regret, targets, averages, refusals."""
 
 import dataclasses
+import time
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import jaxscale as js
+from jaxscale.decide.cost import Cost
 from jaxscale.decide.plan import frontier
+from jaxscale.trust.compare import Average
+from tests.conftest import TRUTH
 
 
 def closed_form(draws, compute):
@@ -49,6 +54,171 @@ def test_serving_favours_smaller_models_and_is_a_true_optimum(fit):
         assert (other >= serving.draws["loss"] - 1e-12).all()
 
 
+def test_serving_meets_its_first_order_condition_on_every_draw(fit):
+    """Sardana and Frankle: the elasticities of the loss stand as eps_N / eps_D = 1 + D_inf / (3 D_train)."""
+    plan, served = js.plan(fit, 1e23, serve_tokens=2e12), 2e12
+    p, n, d = fit.draws(), plan.draws["N"], plan.draws["D"]
+    eps_n = p["alpha"] * p["A"] * n ** -p["alpha"]
+    eps_d = p["beta"] * p["B"] * d ** -p["beta"]
+    np.testing.assert_allclose(eps_n / eps_d, 1.0 + served / (3.0 * d), rtol=1e-6)
+
+
+FIVE = {
+    "serve_tokens": 2e12,
+    "unique_tokens": 5e12,
+    "limits": {"N": (1e9, 9e9)},
+    "ratio": (5, 2000),
+    "multiple_of": {"N": 1e8, "D": 1e9},
+}
+
+
+def test_five_constraints_within_a_second(fit):
+    """All of them hold, for the draws and for the recommendation; a warm plan takes less than a second."""
+    js.plan(fit, 1e23, **FIVE)
+    began = time.perf_counter()
+    plan = js.plan(fit, 1e23, **FIVE)
+    took = time.perf_counter() - began
+    assert len(plan.draws["N"]) == 4000
+    assert took < 1.0
+    n, d = plan.draws["N"], plan.draws["D"]
+    assert n.max() <= 9e9 * (1 + 1e-9)
+    assert d.max() <= 5e12
+    assert ((d / n >= 5 * (1 - 1e-9)) & (d / n <= 2000 * (1 + 1e-9))).all()
+    np.testing.assert_allclose(6 * n * d + 2 * n * 2e12, 1e23, rtol=1e-9)
+    best = plan.recommended
+    assert best["N"] % 1e8 == pytest.approx(0.0, abs=1.0)
+    assert best["D"] % 1e9 == 0.0
+    assert 6 * best["N"] * best["D"] + 2 * best["N"] * 2e12 <= 1e23
+    assert any("N is held back by its limit" in note for note in plan.notes)
+
+
+def test_a_cap_that_binds_leaves_budget_unspent(fit):
+    plan = js.plan(fit, 1e23, limits={"N": 1e9}, unique_tokens=1e11)
+    np.testing.assert_allclose(plan.draws["N"], 1e9, rtol=1e-9)
+    np.testing.assert_allclose(plan.draws["D"], 1e11, rtol=1e-9)
+    assert plan.draws["cost"].max() < 1e22
+    assert any("unspent" in note for note in plan.notes)
+
+
+def test_costs_of_your_own(fit):
+    """A function of N and D that is 6 N D gives the plan of 6nd; one that is no straight line in D is paid exactly."""
+    usual = js.plan(fit, 1e23).draws
+    mine = js.plan(fit, 1e23, cost=lambda N, D: 6.0 * N * D).draws
+    np.testing.assert_allclose(mine["N"], usual["N"], rtol=1e-6)
+    money = Cost("money", lambda at: 1e-18 * 6.0 * at["params"] * at["tokens"], lambda at: 1e-18 * 2.0 * at["params"])
+    np.testing.assert_allclose(js.plan(fit, 1e5, cost=money).draws["N"], usual["N"], rtol=1e-6)
+    bent = js.plan(fit, 1e23, cost=lambda N, D: 6.0 * N * D * (1.0 + (D / 1e12) ** 2)).draws
+    n, d = bent["N"], bent["D"]
+    np.testing.assert_allclose(6.0 * n * d * (1.0 + (d / 1e12) ** 2), 1e23, rtol=1e-9)
+    p = fit.draws()
+    for step in (0.98, 1.02):  # no other size does better along the same budget
+        m = n * step
+        low, high = np.full_like(n, 1e6), np.full_like(n, 1e16)
+        for _ in range(200):
+            middle = np.sqrt(low * high)
+            over = 6.0 * m * middle * (1.0 + (middle / 1e12) ** 2) > 1e23
+            low, high = np.where(over, low, middle), np.where(over, middle, high)
+        other = p["E"] + p["A"] / m ** p["alpha"] + p["B"] / low ** p["beta"]
+        assert (other >= bent["loss"] - 1e-12).all()
+    with pytest.raises(js.JaxscaleError, match="asks for width"):
+        js.plan(fit, 1e23, cost=lambda N, width: N * width)
+
+
+def test_regret_of_candidates(fit):
+    plan = js.plan(fit, 1e23, target=2.03)
+    table = plan.regret([1e10, {"N": 3e10}, {"N": 3e10, "D": 1e11}])
+    assert table["D"].to_numpy() == pytest.approx([1e23 / 6e10, 1e23 / 18e10, 1e11])
+    p = fit.draws()
+    loss = p["E"] + p["A"] / 1e10 ** p["alpha"] + p["B"] / (1e23 / 6e10) ** p["beta"]
+    regret = loss - plan.draws["loss"]
+    first = table.iloc[0]
+    assert first["regret_mean"] == pytest.approx(regret.mean())
+    assert first["regret_q90"] == pytest.approx(np.quantile(regret, 0.9))
+    assert first["regret_worst"] == pytest.approx(regret.max())
+    assert first["p_target"] == pytest.approx(np.mean(loss < 2.03))
+    assert first["cvar"] == pytest.approx(np.sort(loss)[3600:].mean())
+    assert table["loss_mean"].iloc[2] > table["loss_mean"].iloc[1]
+    with pytest.raises(js.PlanError, match="does not say N"):
+        plan.regret([{"D": 1e11}])
+
+
+def test_choices_keep_low_what_they_say(fit):
+    plans = {choose: js.plan(fit, 1e23, choose=choose) for choose in ("loss", "regret", "cvar")}
+    for choose, column in {"loss": "loss_mean", "regret": "regret_q95", "cvar": "cvar"}.items():
+        values = [p.regret([{"N": p.recommended["N"]}])[column][0] for p in plans.values()]
+        assert plans[choose].regret([{"N": plans[choose].recommended["N"]}])[column][0] == min(values)
+    assert plans["cvar"].recommended["N"] != plans["loss"].recommended["N"]
+
+
+def test_shapes_are_chosen_among(fit):
+    sizes = [7e9, 1.3e10, 3e10, 7e10]
+    plan = js.plan(fit, 1e23, shapes=sizes)
+    p = fit.draws()
+    losses = np.stack([p["E"] + p["A"] / n ** p["alpha"] + p["B"] / (1e23 / 6 / n) ** p["beta"] for n in sizes])
+    np.testing.assert_array_equal(plan.draws["N"], np.array(sizes)[losses.argmin(axis=0)])
+    assert plan.recommended["N"] == sizes[int(losses.mean(axis=1).argmin())]
+    assert list(plan.profile["N"]) == sizes
+
+
+def test_compute_to_reach_a_target(fit):
+    """At each draw's own answer its own best choice has just that loss."""
+    plan = js.plan(fit, 1e23, target=2.0)
+    p, spent = fit.draws(), plan.draws["cost_to_target"]
+    n = closed_form(p, spent)
+    loss = p["E"] + p["A"] / n ** p["alpha"] + p["B"] / (spent / 6 / n) ** p["beta"]
+    np.testing.assert_allclose(loss, 2.0, rtol=1e-7)
+    least = js.plan(fit, target=2.0)
+    assert least.budget == pytest.approx(np.median(spent), rel=1e-3)
+    assert 0.2 < least.recommended["p_target"] < 0.6  # one choice does worse than each draw's own
+
+
+def test_a_simulated_ladder_plans_its_truth(fit):
+    """The truth's best size lies within the posterior's 90 % interval, and within the regret that is promised."""
+    plan = js.plan(fit, 1e23)
+    exact = float(closed_form({k: np.array([v]) for k, v in TRUTH.items()}, 1e23)[0])
+    row = plan.summary().loc["N"]
+    assert row["q05"] < exact < row["q95"]
+    law = js.get_law("chinchilla")
+
+    def true(n):
+        return float(law(n, 1e23 / (6 * n), **TRUTH))
+
+    assert true(plan.recommended["N"]) - true(exact) < plan.recommended["regret_q95"]
+
+
+def test_given_inputs_are_not_chosen(fit):
+    plan = js.plan(fit, 1e23, at={"N": 7e9})
+    np.testing.assert_allclose(plan.draws["D"], 1e23 / (6 * 7e9), rtol=1e-12)
+    p = fit.draws()
+    loss = p["E"] + p["A"] / 7e9 ** p["alpha"] + p["B"] / plan.draws["D"] ** p["beta"]
+    np.testing.assert_allclose(plan.draws["loss"], loss, rtol=1e-12)
+
+
+def test_an_average_of_laws_plans(fit, runs):
+    """With one law of two it is that law's plan; with two, draws come by weight and regret is across both."""
+    other = js.fit(runs, "coupled")
+    assert other.status.ok
+
+    def average(weight):
+        table = pd.DataFrame({"weight": [weight, 1.0 - weight]}, index=["chinchilla", "coupled"])
+        return Average({"chinchilla": fit, "coupled": other}, table, 0)
+
+    alone = js.plan(average(1.0), 1e23)
+    assert alone.recommended["N"] == pytest.approx(js.plan(fit, 1e23).recommended["N"], rel=1e-6)
+    both = js.plan(average(0.25), 1e23)
+    assert len(both.draws["N"]) == 4000
+    np.testing.assert_allclose(both.draws["N"][:1000], closed_form(_kept(fit, 1000), 1e23), rtol=1e-4)
+    assert any("average" in note for note in both.notes)
+    with pytest.raises(js.PlanError, match="No law"):
+        js.plan(Average({}, pd.DataFrame({"weight": []}), 0), 1e23)
+
+
+def _kept(fit, count):
+    draws = fit.draws()
+    rows = np.random.default_rng(0).permutation(len(draws["A"]))[:count]
+    return {k: v[rows] for k, v in draws.items()}
+
+
 def test_unique_tokens_cap_the_data(fit):
     plan = js.plan(fit, 1e23, unique_tokens=1e11)
     assert plan.draws["D"].max() <= 1e11 * (1 + 1e-9)
@@ -63,6 +233,19 @@ IMPOSSIBLE = [
     {"budget": 1e23, "serve_tokens": -1.0},
     {"budget": 1e23, "unique_tokens": 0.0},
     {"budget": 1e23, "unique_tokens": 1e3},
+    {"budget": 1e15},  # below the smallest run
+    {"budget": 1e23, "limits": {"N": (1e10, 1e9)}},
+    {"budget": 1e23, "limits": {"N": 1e6}},
+    {"budget": 1e23, "limits": {"size": 1e6}},
+    {"budget": 1e23, "limits": {"N": 1e9}, "ratio": (None, 1e-4)},
+    {"budget": 1e23, "ratio": (1e7, None)},
+    {"budget": 1e23, "choose": "luck"},
+    {"budget": 1e23, "cvar_level": 1.0},
+    {"budget": 1e23, "serve_tokens": 1e20},
+    {"budget": None},
+    {"budget": 1e23, "target": 1.0},  # below the floor
+    {"budget": 1e23, "at": {"N": np.array([1.0, 2.0])}},
+    {"budget": 1e23, "shapes": [{"D": 1e9, "size": 3}]},
 ]
 
 

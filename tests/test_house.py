@@ -86,7 +86,7 @@ ALLOWED = {
         "runs",
         "trust",
     },
-    "decide": {"decide", "identify", "law", "result"},
+    "decide": {"decide", "forecast", "identify", "law", "result", "schedules"},
     "protocols": {"protocols", "result", "runs"},
 }
 

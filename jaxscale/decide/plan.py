@@ -1,42 +1,44 @@
-"""How large and how long: the compute-optimal model, per posterior draw, and how flat the choice is."""
+"""What to choose under a budget and limits, per posterior draw; how flat the choice is, and what it risks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from jaxscale.decide.cost import Cost, get_cost
+from jaxscale.decide import answer, mixture, reach, recommend, rule, timing
+from jaxscale.decide.cost import Cost
+from jaxscale.decide.members import Source, source_of
+from jaxscale.decide.published import slack
+from jaxscale.decide.question import Ask
+from jaxscale.decide.regret import FLAT, LEVEL, Judge, check_choice
 from jaxscale.errors import PlanError
-from jaxscale.identify import FAR
-from jaxscale.result import Fit
+from jaxscale.runtime import at_the_door
 from jaxscale.summary import QUANTILES
-from jaxscale.variables import DERIVED, training_compute
-from jaxscale.words import human, plain
-
-DECIDED = {"params", "tokens"}
-RATIOS = (1e-4, 1e7)  # tokens per parameter that are searched
-GRID = 129
-ZOOMS = 4
-ZOOM = 9
-AT_EDGE = 0.05  # share of draws whose optimum is on the edge of the search: no answer
-FLAT = 0.005
-NEXT = 1.02  # a step from the optimum that must still be inside a law's box
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The compute-optimal choice with its uncertainty.
+    """A choice with its uncertainty. Quantities are by the law's symbols, in canonical units.
 
     Attributes:
-        budget: FLOP, of training, or of training and serving where tokens are served.
-        draws: quantity -> (S,): the optimum of each posterior draw.
-        recommended: the one choice with the least expected loss: N, D, loss, and regret_q95, the loss above
-            the optimum that it risks (95 % of draws lose less).
-        profile: along the budget: N, D, loss_q05, loss_q50, loss_q95, loss_mean, excess_mean.
+        budget: what may be spent, of training, or of training and serving where tokens are served; NaN without one.
+        draws: quantity -> (S,): the best choice of each posterior draw.
+        recommended: the one choice to make: the chosen quantities, the expected response, and regret_q95, the response
+            against the best possible that it risks (95 % of draws lose less).
+        profile: candidates along the first choice, the others at their best; the columns of `regret`.
         notes: sentences on what was assumed and how far it reaches.
+        chosen: symbols of what was chosen.
+        response: name of what is made best.
+        asked: what the plan answers, as the beginning of a sentence.
+        asked_in: unit of the budget; empty where only the asker knows.
+        meanings: symbol -> what it is.
+        judge: puts candidates to the draws; None where there is nothing to weigh.
+        columns: symbol -> canonical column.
+        complete: a candidate by column -> every column that the laws need.
     """
 
     budget: float
@@ -44,229 +46,183 @@ class Plan:
     recommended: dict[str, float]
     profile: pd.DataFrame
     notes: tuple[str, ...]
+    chosen: tuple[str, ...] = ("N", "D")
+    response: str = "loss"
+    asked: str = ""
+    asked_in: str = "FLOP"
+    meanings: Mapping[str, str] = field(default_factory=dict, repr=False)
+    judge: Judge | None = field(default=None, repr=False, compare=False)
+    columns: Mapping[str, str] = field(default_factory=dict, repr=False)
+    complete: Callable[[Mapping[str, Any]], dict[str, Any]] | None = field(default=None, repr=False, compare=False)
 
     def summary(self) -> pd.DataFrame:
-        """Indexed by quantity: q05, q50, q95."""
-        rows = {k: {name: np.quantile(v, q) for name, q in QUANTILES.items()} for k, v in self.draws.items()}
+        """Indexed by quantity: q05, q50, q95. Draws without an answer count as infinite."""
+        rows = {k: {name: _quantile(v, q) for name, q in QUANTILES.items()} for k, v in self.draws.items()}
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("quantity")
 
     def valley(self, tolerance: float = FLAT) -> dict[str, float]:
-        """Sizes whose expected loss is within `tolerance` (relative) of the best: N_low, N_high, D_low, D_high."""
-        expected = self.profile["loss_mean"].to_numpy()
-        flat = expected <= (1.0 + tolerance) * expected.min()
-        n, d = self.profile["N"].to_numpy()[flat], self.profile["D"].to_numpy()[flat]
-        return {"N_low": n.min(), "N_high": n.max(), "D_low": d.min(), "D_high": d.max()}
+        """Ends of the candidates whose expected response is within `tolerance` (relative) of the best: N_low, N_high,
+        D_low, D_high; empty where nothing was weighed."""
+        if "excess_mean" not in self.profile:
+            return {}
+        best = self.profile[f"{self.response}_mean"].to_numpy()[int(np.argmin(self.profile["excess_mean"].to_numpy()))]
+        flat = self.profile[self.profile["excess_mean"] <= tolerance * abs(best)]
+        return {f"{s}_{end}": float(getattr(flat[s], f)()) for s in self.chosen for end, f in _ENDS if s in flat}
+
+    @at_the_door
+    def regret(self, candidates: Sequence[Any]) -> pd.DataFrame:
+        """What candidates would lose against the best choice of each draw.
+
+        Args:
+            candidates: each a mapping from symbols to values, such as {"N": 7e10, "D": 1.4e12}; a number is the first
+                choice alone. What the budget pays for follows where it is not given.
+
+        Returns:
+            One row a candidate: what it is, quantiles and mean of the response, regret_mean, regret_q90, regret_q95,
+            regret_worst, cvar (mean response over the worst draws), p_target where there is a target.
+
+        Raises:
+            PlanError: a candidate does not say enough, or this plan weighs none.
+        """
+        if self.judge is None or self.complete is None:
+            raise PlanError("This plan weighs no candidates: nothing in it is chosen against a budget.")
+        points = [self.complete(c if isinstance(c, Mapping) else {self.chosen[0]: c}) for c in candidates]
+        at = {c: np.array([float(p[c]) for p in points]) for c in points[0]}
+        return self.judge.table(at, [self.columns[s] for s in self.chosen])
 
 
+_ENDS = (("low", "min"), ("high", "max"))
+
+
+def _quantile(values: np.ndarray, q: float) -> float:
+    """A quantile of numbers of which some are infinite."""
+    if np.isfinite(values).all():
+        return float(np.quantile(values, q))
+    return float(np.quantile(values, q, method="higher" if q > 0.5 else "lower"))
+
+
+@at_the_door
 def plan(
-    fit: Fit, budget: float, serve_tokens: float = 0.0, unique_tokens: float | None = None, cost: str | Cost = "6nd"
+    fit: Any,
+    budget: float | None = None,
+    serve_tokens: float = 0.0,
+    unique_tokens: float | None = None,
+    cost: str | Cost | Callable[..., Any] = "6nd",
+    *,
+    at: Mapping[str, Any] | None = None,
+    limits: Mapping[str, Any] | None = None,
+    ratio: tuple[float | None, float | None] | None = None,
+    shapes: Sequence[Any] | None = None,
+    multiple_of: Mapping[str, float] | None = None,
+    target: float | None = None,
+    choose: str = "loss",
+    cvar_level: float = LEVEL,
+    preset: str | Mapping[str, float] | None = None,
+    schedule: Mapping[str, Any] | None = None,
+    weights: Sequence[float] | None = None,
 ) -> Plan:
-    """The compute-optimal parameters and tokens under a budget.
+    """What to choose, as the law sees it: sizes and tokens under a budget, samples for a target, a mixture, a rate.
 
     Args:
-        fit: of a law of parameters and tokens, with a posterior (a point fit gives a single optimum).
-        budget: FLOP; of training, or of training and serving if tokens are served.
+        fit: a fit with a posterior (a point fit gives a single optimum); an average of laws; for a mixture, a list of
+            fits, one a validation domain; or a law, whose published coefficients are then used.
+        budget: FLOP, or whatever `cost` counts; of training, or of training and serving if tokens are served.
         serve_tokens: tokens that the model will process after training.
-        unique_tokens: training data at hand; this law has no say on repeating data, so D stays below it.
-        cost: "6nd", or a Cost.
+        unique_tokens: training data at hand. A law of repeated data (data_constrained) plans the repetition; any other
+            stays below it.
+        cost: "6nd" (6 N D to train and 2 N a token to serve, N the parameters that compute); a Cost; or a function of
+            the law's inputs by symbol, in canonical units, such as lambda N, D: 6 * N * D + 1e20.
+        at: symbol or column -> what is given and not chosen, in canonical units; or another symbol, whose value it
+            takes ({"Pa": "Pw"}).
+        limits: symbol or column -> (least, most) or the most, such as {"N": 8e9} for a memory that holds 8B.
+        ratio: least and most training tokens per parameter, either None.
+        shapes: the sizes to choose among: numbers, or mappings such as {"N": 6.9e9}.
+        multiple_of: symbol -> the recommended value is a multiple of this.
+        target: a response to reach. With a budget, how likely that is and what compute it takes; for a law of one
+            input, the input that reaches it.
+        choose: the recommendation has the best expected response ("loss"), the least 95 % quantile of regret
+            ("regret"), or the best mean over the worst draws ("cvar").
+        cvar_level: those draws are the worst 1 - level.
+        preset: which published coefficients, or a mapping of them, where `fit` is a law.
+        schedule: for laws of the learning-rate schedule: steps, peak and whatever else `jaxscale.schedules.wsd` takes;
+            the length of the decay is chosen.
+        weights: of the fits of a mixture; equal unless given.
 
     Returns:
         A Plan.
 
     Raises:
-        PlanError: the fit was refused, the law decides something else, or the budget cannot be met.
+        PlanError: the fit was refused, something needed is missing, or the question has no answer; with the reason.
     """
-    search = _Search(fit, _checked(budget, "budget"), get_cost(cost), serve_tokens, unique_tokens)
-    n, loss = search.optimum()
-    d = search.tokens(n)
-    draws = {"N": n, "D": d, "tokens_per_param": d / n}
-    draws |= {s: v for s, v in search.inputs(n).items() if s not in draws}
-    draws |= {"loss": loss, "cost": search.cost.of(n, d, search.serve_tokens)}
-    profile, curves = search.profile(n)
-    best = int(np.argmin(profile["loss_mean"].to_numpy()))
-    regret = curves[:, best] - loss
-    recommended = {
-        "N": profile["N"].to_numpy()[best],
-        "D": profile["D"].to_numpy()[best],
-        "loss": profile["loss_mean"].to_numpy()[best],
-        "regret_q95": float(np.quantile(regret, 0.95)),
-    }
-    return Plan(search.budget, draws, recommended, profile, tuple(search.notes(n)))
+    check_choice(choose, cvar_level)
+    _are_mappings(at=at, limits=limits, multiple_of=multiple_of, schedule=schedule)
+    if target is not None and not np.isfinite(target):
+        raise PlanError(f"The target must be a finite number; got {target!r}.")
+    ask = Ask(
+        budget=_positive(budget, "budget"), serve_tokens=_at_least_zero(serve_tokens),
+        unique_tokens=_positive(unique_tokens, "number of unique tokens"), cost=cost, at=at, limits=limits,
+        ratio=ratio,
+    )  # fmt: skip
+    if isinstance(fit, list | tuple):
+        sources = [source_of(f) for f in fit]
+        return _made(sources[0], mixture.best_mixture(sources, weights, limits, choose, cvar_level))
+    source = source_of(fit, preset)
+    law = source.law
+    notes = slack(source, lambda s: answer.answer(s, ask).draws) if law.choices and budget else []
+    if schedule is not None or law.decides == "the schedule":
+        made = timing.best_decay(source, schedule, choose, cvar_level)
+    elif law.decides == "the mixture":
+        made = mixture.best_mixture([source], None, limits, choose, cvar_level, at)
+    elif not law.choices:
+        made = rule.follow(source, ask)
+    elif budget is None and target is not None and len(law.choices) == 1:
+        made = reach.inverse(source, ask, float(target))
+    elif budget is None and target is not None:
+        made = recommend.cheapest(source, ask, float(target), choose, cvar_level)
+    else:
+        made = recommend.decide(source, ask, target, choose, cvar_level, shapes, multiple_of)
+    return _made(source, made | {"notes": (*made["notes"], *notes)})
 
 
-def frontier(fit: Fit, budgets: Sequence[float], cost: str | Cost = "6nd") -> pd.DataFrame:
+def _made(source: Source, fields: Mapping[str, Any]) -> Plan:
+    law = source.law
+    meanings = {s: v.meaning for s, v in law.inputs.items()} | {law.response.column: law.response.meaning}
+    return Plan(**fields, meanings=meanings)
+
+
+@at_the_door
+def frontier(fit: Any, budgets: Sequence[float], cost: str | Cost | Callable[..., Any] = "6nd") -> pd.DataFrame:
     """The optimum at each of several training budgets.
 
     Returns:
-        One row a budget: budget, and q05, q50, q95 of N, D and loss (N_q05, ...).
+        One row a budget: budget, and q05, q50, q95 of what is chosen and of the response (N_q05, ...).
 
     Raises:
         PlanError: as `plan`.
     """
-    rows = []
+    source, rows = source_of(fit), []
     for budget in budgets:
-        search = _Search(fit, _checked(float(budget), "budget"), get_cost(cost), 0.0, None)
-        n, loss = search.optimum()
-        row = {"budget": search.budget}
-        for name, values in {"N": n, "D": search.tokens(n), "loss": loss}.items():
-            row |= {f"{name}_{q}": float(np.quantile(values, p)) for q, p in QUANTILES.items()}
+        found = answer.answer(source, Ask(budget=_positive(float(budget), "budget"), cost=cost))
+        row = {"budget": float(budget)}
+        for name in (*found.chosen, found.response):
+            row |= {f"{name}_{q}": float(np.quantile(found.draws[name], p)) for q, p in QUANTILES.items()}
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _checked(value: float, name: str) -> float:
-    if not (np.isfinite(value) and value > 0):
-        raise PlanError(f"The {name} must be a positive number of FLOP; got {value!r}.")
+def _are_mappings(**given: Any) -> None:
+    for name, value in given.items():
+        if value is not None and not isinstance(value, Mapping):
+            raise PlanError(f"{name} is a mapping from symbols to values, such as {{'N': 7e9}}; got {value!r}.")
+
+
+def _positive(value: float | None, name: str) -> float | None:
+    if value is not None and not (np.isfinite(value) and value > 0):
+        raise PlanError(f"The {name} must be a positive number; got {value!r}.")
+    return None if value is None else float(value)
+
+
+def _at_least_zero(value: float) -> float:
+    if not (np.isfinite(value) and value >= 0):
+        raise PlanError(f"serve_tokens must be zero or more; got {value!r}.")
     return float(value)
-
-
-class _Search:
-    """One-dimensional search over log N along a budget, for all draws at once."""
-
-    def __init__(self, fit: Fit, budget: float, cost: Cost, serve_tokens: float, unique_tokens: float | None):
-        if not fit.status.ok:
-            raise PlanError(f"There is nothing to plan with. {fit.status}")
-        columns = {v.column for v in fit.law.inputs.values()}
-        if not all(c in DECIDED or any(set(rule[0]) <= DECIDED for rule in DERIVED.get(c, ())) for c in columns):
-            decides = fit.law.decides or "nothing that can be chosen"
-            raise PlanError(
-                f"A budget is split between parameters and tokens; {fit.law.name} is a law of "
-                f"{', '.join(sorted(columns))} and decides {decides}."
-            )
-        if serve_tokens < 0 or not np.isfinite(serve_tokens):
-            raise PlanError(f"serve_tokens must be zero or more; got {serve_tokens!r}.")
-        self.fit, self.budget, self.cost, self.serve_tokens = fit, budget, cost, serve_tokens
-        self.unique_tokens = unique_tokens
-        self.params = fit.draws() if fit.has_draws else {p: np.array([v]) for p, v in fit.point.items()}
-        self.low, self.high = self._range(unique_tokens)
-
-    def _range(self, unique_tokens: float | None) -> tuple[float, float]:
-        """The sizes that the budget allows."""
-        free = self.budget / self.cost.train
-        low, high = np.sqrt(free / RATIOS[1]), np.sqrt(free / RATIOS[0])
-        if self.serve_tokens:
-            largest = self.budget / (self.cost.serve * self.serve_tokens)
-            high = min(high, largest * (1.0 - 1e-6))
-            low = min(low, high * 1e-6)
-        if unique_tokens is not None:
-            _checked(unique_tokens, "number of unique tokens")
-            per_token = self.cost.train * unique_tokens + self.cost.serve * self.serve_tokens
-            low = max(low, self.budget / per_token)
-        if low >= high:
-            raise PlanError(
-                f"A budget of {plain(self.budget)} FLOP cannot be spent: with these limits models would need between "
-                f"{human(low)} and {human(high)} parameters. Spend less, or find more data."
-            )
-        return float(low), float(high)
-
-    def tokens(self, n: np.ndarray) -> np.ndarray:
-        return self.cost.tokens(n, self.budget, self.serve_tokens)
-
-    def inputs(self, n: np.ndarray) -> dict[str, np.ndarray]:
-        """The law's inputs at sizes n of any shape."""
-        known = {"params": n, "tokens": self.tokens(n)}
-        for column, rules in DERIVED.items():
-            for needs, rule, _ in rules:
-                if column not in known and set(needs) <= DECIDED:
-                    known[column] = rule(*(known[c] for c in needs))
-        return self.fit.law.from_columns(known)
-
-    def loss(self, n: np.ndarray) -> np.ndarray:
-        """(draws, sizes) -> (draws, sizes): each draw at its own sizes."""
-        law, inputs = self.fit.law, self.inputs(n)
-        params = {p: self.params[p][:, None] for p in law.params}
-        return np.where(self._inside(inputs), np.asarray(law(*inputs.values(), **params)), np.inf)
-
-    def _inside(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        """Whether inputs lie where the law means anything."""
-        inside = np.ones(np.broadcast_shapes(*(np.shape(v) for v in inputs.values())), dtype=bool)
-        for symbol, (low, high) in self.fit.law.box.items():
-            inside &= (inputs[symbol] >= low) & (inputs[symbol] <= high)
-        return inside
-
-    def optimum(self) -> tuple[np.ndarray, np.ndarray]:
-        """Best size and its loss for each draw, (draws,) both.
-
-        Raises:
-            PlanError: for too many draws the best size is on the edge of what was searched.
-        """
-        count = len(next(iter(self.params.values())))
-        grid = np.linspace(np.log(self.low), np.log(self.high), GRID)
-        wide = self.loss(np.broadcast_to(np.exp(grid), (count, GRID)))
-        best = np.argmin(np.where(np.isfinite(wide), wide, np.inf), axis=1)
-        # a cap on the data makes the lower end a legitimate optimum
-        edges = [GRID - 1] if self.unique_tokens is not None else [0, GRID - 1]
-        at_edge = float(np.mean(np.isin(best, edges)))
-        if at_edge > AT_EDGE:
-            raise PlanError(
-                f"For {100 * at_edge:.0f} % of the posterior the best size lies outside the range that was searched "
-                f"({human(self.low, digits=2)} to {human(self.high, digits=2)} parameters): these runs do not "
-                "determine the split. Runs at other ratios of tokens to parameters would."
-            )
-        centre, step = grid[best], grid[1] - grid[0]
-        for _ in range(ZOOMS):
-            around = centre[:, None] + step * np.linspace(-1.0, 1.0, 2 * ZOOM + 1)
-            around = np.clip(around, grid[0], grid[-1])
-            fine = self.loss(np.exp(around))
-            best = np.argmin(fine, axis=1)
-            centre, step = around[np.arange(count), best], step / ZOOM
-        n = np.exp(centre)
-        self._refuse_edge_of_box(n)
-        return n, fine[np.arange(count), best]
-
-    def _refuse_edge_of_box(self, n: np.ndarray) -> None:
-        """A surface that runs away outside its box has no optimum there.
-
-        Raises:
-            PlanError: for too many draws the best size is where the law ends.
-        """
-        near = [self._inside(self.inputs(n * step)) for step in (1.0 / NEXT, NEXT)]
-        at_edge = 1.0 - float(np.mean(near[0] & near[1]))
-        if at_edge > AT_EDGE:
-            law = self.fit.law
-            ends = ", ".join(
-                f"{law.inputs[s].column} from {human(low * law.inputs[s].per)} to {human(high * law.inputs[s].per)}"
-                for s, (low, high) in law.box.items()
-            )
-            raise PlanError(
-                f"{law.name} holds for {ends}, and for {100 * at_edge:.0f} % of the posterior the best size under this "
-                "budget lies at the end of that or beyond it. Ask about a budget inside, or fit a law without such a "
-                "limit, such as chinchilla."
-            )
-
-    def profile(self, optimum: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
-        """Loss along the budget, over the sizes that matter; and its draws (draws, sizes)."""
-        low, high = np.quantile(optimum, [0.01, 0.99])
-        n = np.geomspace(max(self.low, low / 10.0), min(self.high, high * 10.0), 241)
-        n = n[self._inside(self.inputs(n))]
-        curves = self.fit.curves(self.inputs(n), self.params)
-        mean = curves.mean(axis=0)
-        quantiles = {f"loss_{name}": np.quantile(curves, q, axis=0) for name, q in QUANTILES.items()}
-        excess = mean - mean.min()
-        table = {"N": n, "D": self.tokens(n), **quantiles, "loss_mean": mean, "excess_mean": excess}
-        return pd.DataFrame(table), curves
-
-    def notes(self, optimum: np.ndarray) -> list[str]:
-        """What was assumed, and how far beyond the data the answer lies."""
-        said = []
-        data = self.fit.data["constant_data"].to_dataset()
-        seen = {s: data[s].to_numpy() for s in self.fit.law.inputs}
-        compute = training_compute(self.fit.law.by_column(seen))
-        assert compute is not None  # laws of parameters and tokens have it
-        times = self.budget / float(compute.max())
-        if times > FAR:
-            said.append(
-                f"The budget is {plain(times, digits=2)} times the compute of the largest run; "
-                "the interval believes the law that far."
-            )
-        if self.serve_tokens:
-            said.append(f"The budget covers training and serving {human(self.serve_tokens)} tokens.")
-        if self.unique_tokens is not None:
-            capped = float(np.mean(optimum < self.low * 1.01))
-            said.append(
-                f"Tokens are capped at {human(self.unique_tokens)}; the cap binds in {100 * capped:.0f} % of the "
-                "posterior."
-            )
-        if not self.fit.has_draws:
-            said.append("A point fit: one optimum, no interval.")
-        return said

@@ -14,6 +14,7 @@ AVERAGE_PARAMS = Variable("avg_params", "parameters", "active parameters, mean o
     falls=("Navg", "D"),
     source=Paper("Jin et al. 2025", arxiv="2501.12486"),
     decides="Navg, D",
+    active=lambda at: at["avg_params"],
     topic="architecture",
 )
 def avg_param(Navg, D, *, E, A, alpha, B, beta):

@@ -24,7 +24,7 @@ CRITICAL = Response("critical_ratio", "share", "critical share of domain text", 
         "1.6b": preset(a=-2.36384831, s=-0.15125569, b=1.59223649),
         "3.1b": preset(a=-2.5368197, s=-0.42071423, b=0.84375368),
     },
-    decides="T",
+    decides="R",
     topic="continual pre-training",
 )
 def cmr(T, *, a, s, b):

@@ -38,6 +38,7 @@ LN2 = 0.6931471805599453
         )
     },
     decides="N, D, E, M",
+    active=lambda at: at["params"] * (at["exponent_bits"] + at["mantissa_bits"] + 1.0) / 16.0,  # 6/16 N D P FLOP
     aliases=("capybara",),
     topic="precision",
     box={"N": (4.1e7, 7e10), "E": (1.0, 8.0), "M": (1.0, 10.0)},

@@ -39,6 +39,7 @@ SPARSITY = Variable("sparsity", "share", "inactive share of the experts", axis="
         )
     },
     decides="N, D, S",
+    active=lambda at: at["params"] * (1.0 - at["sparsity"]),
     topic="architecture",
 )
 def moe_sparsity(N, D, S, *, a, alpha, b, beta, c, lam, d, delta, gamma, e):

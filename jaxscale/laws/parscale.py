@@ -20,6 +20,7 @@ from jaxscale.law import LOSS, PARAMS, STREAMS, Paper, exponent, floor, law, log
         "pile": preset("recomputed", E=1.28833, A=1.9775e8, alpha=0.19620, k=0.33448),
     },
     decides="N, P",
+    active=lambda at: at["params"] * at["streams"],
     topic="architecture",
 )
 def parscale(N, P, *, E, A, alpha, k):

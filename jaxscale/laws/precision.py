@@ -54,6 +54,8 @@ def kept(P, gamma, n):
         )
     },
     decides="N, D, Pw, Pa, Pkv",
+    # 6/16 N D P FLOP, P the mean width: the paper counts with one width for all
+    active=lambda at: at["params"] * (at["weight_bits"] + at["activation_bits"] + at["kv_bits"]) / 48.0,
     topic="precision",
     box={"N": (3e7, 1.7e9), "D": (1.5e9, 2.6e10), "Pw": (3.0, 16.0), "Pa": (4.0, 16.0), "Pkv": (4.0, 16.0)},
 )

@@ -50,6 +50,7 @@ UNIGRAM_LOSS = Response("loss_u", "nats/token", "loss less the unigram model's",
         ),
     },
     decides="Nv, D",
+    active=lambda at: at["params_non_vocab"] + at["params_vocab"],
     topic="architecture",
 )
 def vocab(Nnv, Nv, D, *, E, A1, A2, alpha2, B, beta):

@@ -1,4 +1,4 @@
-"""What a fit, a forecast, a backtest, a plan and an examination say to a person."""
+"""What a fit, a forecast, a backtest and an examination say to a person."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import pandas as pd
 from jaxscale.forecast import COLUMNS
 from jaxscale.noise import NOISE_PARAMETERS
 from jaxscale.terminal.console import count, paragraphs, table
-from jaxscale.words import by_name, human, plain, spread
+from jaxscale.words import human, plain
 
 if TYPE_CHECKING:
-    from jaxscale.decide.plan import Plan
     from jaxscale.result import Fit
     from jaxscale.runs import Runs
     from jaxscale.trust.doctor import Finding
@@ -22,10 +21,6 @@ if TYPE_CHECKING:
 MOST_ROWS_NAMED = 8
 RELATIVE = ("sigma", "run_sd", "mid_schedule")  # of the noise's parameters, on the log scale
 LEVELS = {"error": "Errors: no answer is possible", "warning": "Warnings: the answer suffers", "note": "Notes"}
-QUANTITIES = {
-    "N": "parameters", "D": "training tokens", "tokens_per_param": "tokens per parameter", "C": "training FLOP",
-    "M": "tokens per parameter", "loss": "loss", "cost": "FLOP spent",
-}  # fmt: skip
 
 
 def fit_document(fit: Fit) -> dict[str, Any]:
@@ -193,27 +188,6 @@ def backtest_text(scores: pd.DataFrame) -> str:
         "forecast (root mean square of the logarithm); a higher elpd is a better forecast."
     )
     return paragraphs(table(header, rows), "\n".join(said), legend)
-
-
-def plan_text(plan: Plan) -> str:
-    """The optimum with its interval, the one choice to make, how flat it is, and what was assumed."""
-    rows = []
-    for name, row in plan.summary().to_dict("index").items():
-        sd = spread(row["q05"], row["q95"])
-        quantiles = (by_name(str(name), row[q], sd) for q in ("q05", "q50", "q95"))
-        rows.append([QUANTITIES.get(str(name), name), *quantiles])
-    best, valley = plan.recommended, plan.valley()
-    ratio = f"{human(best['D'] / best['N'])} tokens per parameter"
-    choice = f"Recommended: {human(best['N'])} parameters on {human(best['D'])} tokens ({ratio}), "
-    choice += f"expected loss {by_name('loss', best['loss'])}."
-    risk = best["regret_q95"]
-    if len(plan.draws["N"]) > 1:  # a point fit knows no risk
-        choice += f" With 95 % probability it loses less than {plain(risk, digits=2)} against the best possible choice."
-    low, high = human(valley["N_low"]), human(valley["N_high"])
-    flat = f"Any size from {low} to {high} parameters costs at most 0.5 % of loss."
-    notes = "\n".join(f"- {note}" for note in plan.notes)
-    first = f"The best use of {plain(plan.budget)} FLOP"
-    return paragraphs(first, table(["", "5 %", "median", "95 %"], rows), f"{choice}\n{flat}", notes)
 
 
 def doctor_text(source: str, rows: int, law: str, findings: Sequence[Finding]) -> str:

@@ -14,6 +14,7 @@ from jaxscale.errors import ConfigError
 from jaxscale.law import get_law
 from jaxscale.report import html
 from jaxscale.terminal import answers
+from jaxscale.terminal.decisions import plan_text
 from jaxscale.trust.backtest import backtest
 from jaxscale.trust.doctor import doctor
 from jaxscale.variables import FLOPS_PER_PARAM_TOKEN
@@ -81,7 +82,7 @@ def run(folder: str, say: Callable[[str], None], progress: bool | None = None) -
     largest = FLOPS_PER_PARAM_TOKEN * float((numbers["N"] * numbers["D"]).max())
     budget = number(plain(TIMES * largest))
     why = f"What to train with {plain(budget)} FLOP, {plain(budget / largest, digits=2)} times the largest run?"
-    decided = tell.step("Plan", why, lambda: plan(fitted, budget=budget), answers.plan_text)
+    decided = tell.step("Plan", why, lambda: plan(fitted, budget=budget), plan_text)
 
     def write() -> None:
         fitted.save(fit_file)

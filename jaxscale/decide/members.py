@@ -1,0 +1,131 @@
+"""Who answers: the draws of one fitted law, of an average of laws, or one published set of coefficients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jaxscale.errors import PlanError
+from jaxscale.law import Law, get_law
+from jaxscale.names import nearest
+from jaxscale.result import Fit
+
+DRAWS = 4000  # of an average, over all its laws
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """A law with draws of its parameters; `params`: parameter -> (S,)."""
+
+    law: Law
+    params: Mapping[str, np.ndarray]
+
+    @property
+    def count(self) -> int:
+        """Draws."""
+        return len(next(iter(self.params.values())))
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What a plan is made from.
+
+    Attributes:
+        members: laws with their draws; of an average in proportion to the weights.
+        seen: canonical column -> (runs,), of the table; empty without one.
+        drawn: whether the draws are a distribution, so that there are intervals.
+        fit: the fit, where there is one.
+    """
+
+    members: tuple[Member, ...]
+    seen: Mapping[str, np.ndarray]
+    drawn: bool
+    fit: Fit | None = None
+
+    @property
+    def law(self) -> Law:
+        """The first law, whose inputs the question is about."""
+        return self.members[0].law
+
+
+def without_interval(source: Source) -> list[str]:
+    """A sentence where there are no draws."""
+    if source.drawn:
+        return []
+    return ["A point fit: one optimum, no interval." if source.fit else "Published coefficients: no interval."]
+
+
+def source_of(given: Any, preset: str | Mapping[str, float] | None = None) -> Source:
+    """A fit, an average (anything with `fits` and `weights`) or a law with published coefficients.
+
+    Raises:
+        PlanError: the fit was refused, no law of an average has a weight, or there is no such preset.
+    """
+    if isinstance(given, Fit):
+        return _of_fit(given)
+    if hasattr(given, "fits") and hasattr(given, "weights"):
+        return _of_average(given)
+    if isinstance(given, Law | str):
+        return _of_preset(get_law(given), preset)
+    raise PlanError(
+        "A plan is made from a fit, an average of laws or a law with published coefficients; got "
+        f"{type(given).__name__}."
+    )
+
+
+def _of_fit(fit: Fit) -> Source:
+    if not fit.status.ok:
+        raise PlanError(f"There is nothing to plan with. {fit.status}")
+    data = fit.data["constant_data"].to_dataset()
+    seen = fit.law.by_column({s: data[s].to_numpy() for s in fit.law.inputs})
+    values = fit.draws() if fit.has_draws else {p: np.array([v]) for p, v in fit.point.items()}
+    params = {p: np.asarray(values[p], dtype=np.float64) for p in fit.law.params}
+    return Source((Member(fit.law, params),), seen, fit.has_draws, fit)
+
+
+def _of_average(average: Any) -> Source:
+    weights: Mapping[str, float] = average.weights
+    if not weights:
+        raise PlanError("No law of this average has a weight: none of its fits may be believed.")
+    members, seen = [], {}
+    for name, weight in weights.items():
+        one = _of_fit(average.fits[name])
+        if not one.drawn:
+            raise PlanError(f"{name} was fitted without draws, so it cannot be averaged; fit it with method='auto'.")
+        kept = np.random.default_rng(getattr(average, "seed", 0)).permutation(one.members[0].count)
+        kept = np.resize(kept, max(1, round(weight * DRAWS)))
+        members += [Member(one.law, {p: v[kept] for p, v in one.members[0].params.items()})]
+        seen = seen or one.seen
+    if len(responses := {m.law.response.column for m in members}) > 1:
+        raise PlanError(f"An average plans laws of one response; these are of {', '.join(sorted(responses))}.")
+    return Source(tuple(members), seen, True)
+
+
+def _of_preset(law: Law, preset: str | Mapping[str, float] | None) -> Source:
+    if isinstance(preset, Mapping):
+        return _of_values(law, preset, "these coefficients")
+    if not law.published:
+        raise PlanError(f"{law.name} has no published coefficients to plan with; fit it to a table.")
+    if preset is None and len(law.published) > 1:
+        raise PlanError(f"{law.name} was published more than once; give preset=, one of {', '.join(law.published)}.")
+    name = preset or next(iter(law.published))
+    if name not in law.published:
+        near = nearest(name, list(law.published))
+        hint = f"did you mean {near!r}? " if near else ""
+        raise PlanError(f"{law.name} has no preset {name!r}; {hint}There are {', '.join(law.published)}.")
+    return _of_values(law, law.published[name], f"the preset {name}")
+
+
+def _of_values(law: Law, given: Mapping[str, float], name: str) -> Source:
+    if stray := sorted(set(given) - set(law.params)):
+        raise PlanError(f"{law.name} has no {', '.join(stray)}; its coefficients are {', '.join(law.params)}.")
+    values = {p: given.get(p, law.priors[p]) for p in law.params}
+    if missing := [p for p, v in values.items() if not isinstance(v, int | float)]:
+        raise PlanError(
+            f"{law.name} needs {', '.join(missing)} too, beside {name}; give preset= a mapping with all of "
+            f"{', '.join(law.params)}."
+        )
+    return Source((Member(law, {p: np.array([float(str(v))]) for p, v in values.items()}),), {}, False)
