@@ -161,7 +161,9 @@ class Architecture(_Checked):
         "attention" counts of Porian et al. 2024, arXiv 2406.19146.
         """
         if convention not in CONVENTIONS:
-            raise ConfigError(f"no way to count parameters is called {convention!r}; there are {', '.join(CONVENTIONS)}")
+            raise ConfigError(
+                f"no way to count parameters is called {convention!r}; there are {', '.join(CONVENTIONS)}"
+            )
         if convention == "effective":
             return self.training_flop(context) / 6
         table = self.vocab * self.width
@@ -248,7 +250,9 @@ class Architecture(_Checked):
         part = self.latent
         query = h * (part.nope + part.rope)
         queries = part.q_rank * (w + query) if part.q_rank else w * query
-        return queries + w * (part.kv_rank + part.rope) + part.kv_rank * h * (part.nope + part.value) + h * part.value * w
+        return (
+            queries + w * (part.kv_rank + part.rope) + part.kv_rank * h * (part.nope + part.value) + h * part.value * w
+        )
 
     def _feeding(self, experts: int) -> int:
         """Weights in all feed-forward layers, of `experts` routed experts in each that has them."""

@@ -42,31 +42,32 @@ TYPES: Mapping[str, Mapping[str, Any]] = {
 
 def architecture(config: Mapping[str, Any] | str | PathLike[str]) -> Architecture:
     """An Architecture from a config.json, its folder, or what it holds; errors as `Architecture.from_config` says."""
-    source, config = _opened(config)
-    config = config.get("text_config") or config
-    kind = config.get("model_type")
-    if kind not in TYPES:
+    source, read = _opened(config)
+    keys: Mapping[str, Any] = read.get("text_config") or read
+    kind = keys.get("model_type")
+    if not isinstance(kind, str) or kind not in TYPES:
         said = "has no model_type" if kind is None else f"is of model_type {kind!r}"
         raise ConfigError(
             f"{source} {said}; known are {', '.join(TYPES)}. Fix: give jaxscale.Architecture(layers=..., ...) itself"
         )
-    found = {name: value for name in NAMES if (value := _first(config, NAMES[name])) is not None}
+    found = {name: value for name in NAMES if (value := _first(keys, NAMES[name])) is not None}
     if kind == "gpt2" and "ffn" not in found and "width" in found:
         found["ffn"] = 4 * found["width"]
     if missing := [name for name in NEEDED if name not in found]:
-        keys = "; ".join(f"{name} ({' or '.join(NAMES[name])})" for name in missing)
-        raise ConfigError(f"{source} lacks {keys}")
+        names = "; ".join(f"{name} ({' or '.join(NAMES[name])})" for name in missing)
+        raise ConfigError(f"{source} lacks {names}")
     shape: dict[str, Any] = {**TYPES[kind], **found}
-    shape["tied"] = bool(config.get("tie_word_embeddings", TYPES[kind].get("tied", False)))
+    shape["tied"] = bool(keys.get("tie_word_embeddings", TYPES[kind].get("tied", False)))
     if kind == "gpt2":
         shape["positions"] = found.get("context", 1024)
-    if "attention_bias" in config and kind != "gpt2":
-        shape["qkv_bias"] = shape["out_bias"] = bool(config["attention_bias"])
-    if "mlp_bias" in config:
-        shape["ffn_bias"] = bool(config["mlp_bias"])
-    shape |= _latent(source, config) if config.get("kv_lora_rank") else {}
-    shape |= _experts(source, config, shape)
-    return Architecture(**shape, **_window(config, shape["layers"]))
+    if "attention_bias" in keys and kind != "gpt2":
+        shape["qkv_bias"] = shape["out_bias"] = bool(keys["attention_bias"])
+    if "mlp_bias" in keys:
+        shape["ffn_bias"] = bool(keys["mlp_bias"])
+    shape |= _latent(source, keys) if keys.get("kv_lora_rank") else {}
+    shape |= _experts(source, keys, shape)
+    shape |= _window(keys, shape["layers"])
+    return Architecture(**shape)
 
 
 def _opened(config: Mapping[str, Any] | str | PathLike[str]) -> tuple[str, Mapping[str, Any]]:
@@ -114,7 +115,7 @@ def _experts(source: str, config: Mapping[str, Any], shape: Mapping[str, Any]) -
     return {"expert_ffn": width, "shared_ffn": shared, "dense_layers": dense}
 
 
-def _window(config: Mapping[str, Any], layers: int) -> dict[str, int]:
+def _window(config: Mapping[str, Any], layers: int) -> dict[str, Any]:
     """Sliding attention, where the file says that it is in use."""
     size = config.get("sliding_window")
     if not size or config.get("use_sliding_window") is False:
