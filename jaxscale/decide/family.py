@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
