@@ -70,6 +70,9 @@ MODELS = {
     ),
     "gemma-2b": (config("gemma", 18, 2048, 8, 16384, 256000, num_key_value_heads=1, head_dim=256), 2_506_172_416),
     "gemma-2-2b": (config("gemma2", 26, 2304, 8, 9216, 256000, num_key_value_heads=4, head_dim=256), 2_614_341_888),
+    "phi-3-mini": (config("phi3", 32, 3072, 32, 8192, 32064), 3_821_079_552),
+    "olmo-7b": (config("olmo", 32, 4096, 32, 11008, 50304), 6_888_095_744),
+    "olmo-2-7b": (config("olmo2", 32, 4096, 32, 11008, 100352), 7_298_617_344),
     "deepseek-moe-16b": (
         config("deepseek", 28, 2048, 16, 10944, 102400, n_routed_experts=64, n_shared_experts=2, num_experts_per_tok=6,
                moe_intermediate_size=1408, first_k_dense_replace=1, moe_layer_freq=1),
@@ -468,6 +471,7 @@ def test_cost_command(llama):
     assert said.exit_code == 0
     assert "8.03B" in said.output
     assert "an assumption: measure yours" in said.output
+    assert "the longest that the configuration allows" in said.output
     found = json.loads(CliRunner().invoke(app, [*words, "--mfu", "0.5", "--json"]).output)
     base = model("llama-3-8b")
     assert found["training"]["total"] == base.training_flop(8192) * 15e12

@@ -57,7 +57,7 @@ def cost(
     own = {k: v for k, v in (("mfu", mfu), ("price", price)) if v is not None}
     device = None if hardware is None else get_hardware(hardware, **own)
     counted = {"causal": not full_attention, "recompute": recompute}
-    document = _document(shape, seen, counted, tokens, serve_tokens)
+    document = _document(shape, seen, context is not None, counted, tokens, serve_tokens)
     spent = document["training"]["total"] if tokens else None
     served = document["serving"]["total"] if serve_tokens else None
     if device is not None:
@@ -70,12 +70,17 @@ def cost(
 
 
 def _document(
-    shape: Architecture, context: int, counted: dict[str, bool], tokens: float | None, serve_tokens: float | None
+    shape: Architecture,
+    context: int,
+    given: bool,
+    counted: dict[str, bool],
+    tokens: float | None,
+    serve_tokens: float | None,
 ) -> dict[str, Any]:
     train, serve = shape.training_flop(context, **counted), shape.forward_flop(context)
     return {
         "architecture": {k: v if k != "latent" or v is None else vars(v) for k, v in vars(shape).items()},
-        "context": context,
+        "context": context, "context_is_given": given,
         "params": {name: shape.params(name, context) for name in MEANT},
         "flop_per_token": {
             "training": train, "forward": shape.forward_flop(context, causal=counted["causal"]),
@@ -121,6 +126,8 @@ def _notes(document: dict[str, Any], device: dict[str, Any] | None) -> list[str]
     said = ["Attention counts the scores that a token may see; --full-attention counts the masked ones too."]
     if not counted["causal"]:
         said = ["Attention counts the full square of scores in training and forwards."]
+    if not document["context_is_given"]:
+        said += ["Sequences are the longest that the configuration allows; give the trained length with --context."]
     if counted["recompute"]:
         said += ["Training counts a second pass forwards, so its MFU is that of the hardware, not of the model."]
     if training := document["training"]:
