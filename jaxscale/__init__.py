@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from jaxscale.chained import Chain as Chain
     from jaxscale.chained import chain as chain
     from jaxscale.check import check_law as check_law
+    from jaxscale.decide.architecture import Architecture as Architecture
+    from jaxscale.decide.hardware import Hardware as Hardware
     from jaxscale.decide.plan import Plan as Plan
     from jaxscale.decide.plan import plan as plan
     from jaxscale.errors import ConfigError as ConfigError
@@ -52,6 +54,7 @@ _HOME = {
     "doctor": "trust.doctor", "Finding": "trust.doctor", "backtest": "trust.backtest",
     "compare": "trust.compare", "average": "trust.compare", "Average": "trust.compare",
     "plan": "decide.plan", "Plan": "decide.plan",
+    "Architecture": "decide.architecture", "Hardware": "decide.hardware",
     "JaxscaleError": "errors", "DataError": "errors", "LawError": "errors", "PlanError": "errors",
     "ConfigError": "errors",
 }  # fmt: skip

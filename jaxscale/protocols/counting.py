@@ -14,6 +14,8 @@ OMEGA = 47491.0
 def total_params(nonembedding: Any, omega: float = OMEGA) -> Any:
     """All parameters of a model whose count leaves the embeddings out: N + omega N^(1/3).
 
+    Where the shapes are known, `jaxscale.decide.family.Family.convert` counts them exactly.
+
     Args:
         nonembedding: parameters without embeddings, positive, of any shape.
         omega: from vocabulary, context and shape; 47491 is a fit to the Chinchilla models. It is of the family of
