@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from jaxscale.check import check_law as check_law
     from jaxscale.decide.plan import Plan as Plan
     from jaxscale.decide.plan import plan as plan
+    from jaxscale.decide.speedup import speedup as speedup
+    from jaxscale.decide.suggest import suggest as suggest
     from jaxscale.errors import ConfigError as ConfigError
     from jaxscale.errors import DataError as DataError
     from jaxscale.errors import JaxscaleError as JaxscaleError
@@ -52,6 +54,7 @@ _HOME = {
     "doctor": "trust.doctor", "Finding": "trust.doctor", "backtest": "trust.backtest",
     "compare": "trust.compare", "average": "trust.compare", "Average": "trust.compare",
     "plan": "decide.plan", "Plan": "decide.plan",
+    "suggest": "decide.suggest", "speedup": "decide.speedup",
     "JaxscaleError": "errors", "DataError": "errors", "LawError": "errors", "PlanError": "errors",
     "ConfigError": "errors",
 }  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from jaxscale import __version__
-from jaxscale.terminal import catalogue, deciding, trusting
+from jaxscale.terminal import buying, catalogue, deciding, trusting
 from jaxscale.terminal.console import emit, paragraphs
 from jaxscale.terminal.exits import DONE, NO, Commands
 from jaxscale.terminal.options import (
@@ -182,7 +182,8 @@ def report(
 
 
 COMMANDS = (
-    demo, trusting.doctor, fit, batch, predict, trusting.backtest, trusting.compare, deciding.plan, report,
+    demo, trusting.doctor, fit, batch, predict, trusting.backtest, trusting.compare, deciding.plan, buying.suggest,
+    buying.speedup, report,
     catalogue.laws, catalogue.cite, catalogue.datasets, catalogue.simulate,
 )  # fmt: skip
 for command in COMMANDS:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -73,6 +73,29 @@ class Discrepancy:
     def decades(self, law: Law, x: Mapping[str, np.ndarray]) -> np.ndarray:
         """How far points lie outside the table; x symbol -> (points,), gives (points,)."""
         return _outside(law, x, self.span)
+
+    def variance(self, decades: np.ndarray) -> np.ndarray:
+        """Of the curve's error, on the scale of the noise; of the shape of `decades`."""
+        weights, size = np.asarray(self.weights), self.unit * SCALES
+        middle, spread = np.asarray(self.middle), np.asarray(self.spread)
+        square = weights @ (size**2 * (middle**2 + spread**2)) - (weights @ (size * middle)) ** 2
+        return SHARED * float(square) * growth(decades) ** 2
+
+    def decades_with(self, law: Law, x: Mapping[str, np.ndarray], new: Mapping[str, np.ndarray]) -> np.ndarray:
+        """How far points x (points,) would lie outside the table with any one of `new` (runs,); (points, runs)."""
+        far, runs = _logs(law, x), _logs(law, new)
+        beyond = [
+            np.maximum(
+                far[s][:, None] - np.maximum(runs[s], high)[None], np.minimum(runs[s], low)[None] - far[s][:, None]
+            )
+            for s, (low, high) in self.span.items()
+        ]
+        return np.maximum(np.max(beyond, axis=0), 0.0)
+
+    def widened(self, law: Law, new: Mapping[str, np.ndarray]) -> Discrepancy:
+        """As if the table also held these runs, which would say nothing new of its size."""
+        own = _span(law, new)
+        return replace(self, span={s: (min(a, own[s][0]), max(b, own[s][1])) for s, (a, b) in self.span.items()})
 
     def draws(self, decades: np.ndarray, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Errors of the curve and of a new run, (count, points) each, on the scale of the noise.

@@ -86,7 +86,7 @@ ALLOWED = {
         "runs",
         "trust",
     },
-    "decide": {"decide", "identify", "law", "result"},
+    "decide": {"beside", "decide", "identify", "law", "readers", "result"},
     "protocols": {"protocols", "result", "runs"},
 }
 
