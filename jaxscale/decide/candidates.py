@@ -76,7 +76,8 @@ def candidates_of(fit: Fit, given: Any, spend: float) -> Candidates:
         raise PlanError(f"{len(frame)} candidates are more than can be weighed; give at most {MOST_CANDIDATES}.")
     named = {*SYMBOLS, *fit.law.inputs, *SYMBOLS.values()}.union(*(v.columns for v in fit.law.inputs.values()))
     try:
-        inputs, said = fit.inputs_at(frame[[c for c in frame.columns if c in named]].reset_index(drop=True))
+        asked = pd.DataFrame({str(c): frame[c].to_numpy() for c in frame.columns if c in named})
+        inputs, said = fit.inputs_at(asked)
     except JaxscaleError as error:
         raise PlanError(f"The candidates cannot be used. {error}") from None
     cost, priced = _cost(fit, frame, inputs)
@@ -165,4 +166,4 @@ def _grid(fit: Fit) -> pd.DataFrame:
     for one, other in itertools.combinations(axes, 2):
         ratio, known = grid[other] / grid[one], seen[other] / seen[one]
         usual &= (ratio >= known.min() / RATIO).to_numpy() & (ratio <= known.max() * RATIO).to_numpy()
-    return grid[usual].reset_index(drop=True)
+    return grid.loc[usual].reset_index(drop=True)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtri
+from scipy.stats import qmc
 
 SEARCHED, REPORTED = 7, 12  # powers of two: how many futures a search averages over, and a report
 
@@ -89,8 +91,7 @@ class Regret:
 
 @functools.cache
 def normals(dimensions: int, power: int) -> np.ndarray:
-    """(2^power, dimensions) standard normals, always the same: with mirror images, and uncorrelated where they can."""
-    half = np.random.default_rng(0).standard_normal((2 ** (power - 1), dimensions))
-    if dimensions <= len(half):
-        half = np.linalg.qr(half)[0] * np.sqrt(len(half))
+    """(2^power, dimensions) standard normals, always the same: a shifted Sobol sequence and its mirror image."""
+    even = qmc.Sobol(dimensions, scramble=False).random_base2(power - 1)
+    half = ndtri(np.clip((even + np.random.default_rng(0).random(dimensions)) % 1.0, 1e-9, 1.0 - 1e-9))
     return np.concatenate([half, -half])

@@ -73,10 +73,10 @@ def speedup(
         table.insert(1, "N", points[0])
         table.insert(2, "D", points[1])
     notes += _reach(fit_a, fit_b, scales)
-    if (lost := float(table["never"].max())) > 0:
+    if (lost := max(row["never"] for row in rows)) > 0:
         notes.append(
-            f"In up to {100 * lost:.0f} % of the posterior no compute brings a to b's loss (1e{DECADES} times as much was "
-            "tried): those count as infinite."
+            f"In up to {100 * lost:.0f} % of the posterior no compute brings a to b's loss (up to 1e{DECADES} times as "
+            "much was tried): those count as infinite."
         )
     table.attrs |= {"notes": notes, "crossing": None if points else pair.crossing(_range(fit_a, fit_b, scales))}
     return table
@@ -127,7 +127,7 @@ class _Pair:
     def crossing(self, between: tuple[float, float]) -> dict[str, float]:
         """Where, in what share of draws, the curves cross first, going up in compute."""
         count = len(next(iter(self.a.params.values())))
-        grid = np.linspace(*np.log(between), STEPS)
+        grid = np.linspace(np.log(between[0]), np.log(between[1]), STEPS)
         gap = np.stack([self._gap(np.full(count, c)) for c in grid], axis=1)  # b's loss less a's
         turned = np.sign(gap[:, :-1]) * np.sign(gap[:, 1:]) < 0
         crosses, first = turned.any(axis=1), np.argmax(turned, axis=1)
@@ -214,7 +214,9 @@ def _asked(
         if not largest:
             raise PlanError("The tables do not say what compute was spent. Give at=, such as at=1e22.")
         return None, min(largest) * np.array(SCALES), {}
-    given = {SYMBOLS.get(k, k): v for k, v in at.items()} if isinstance(at, Mapping) else {"flops": at}
+    given: dict[str, Any] = {"flops": at}
+    if isinstance(at, Mapping):
+        given = {SYMBOLS.get(str(k), str(k)): v for k, v in at.items()}
     if {"flops", "tokens_per_param"} <= set(given):
         compute, ratio = (_numbers(k, given.pop(k)) for k in ("flops", "tokens_per_param"))
         given["params"] = np.sqrt(compute / (FLOPS_PER_PARAM_TOKEN * ratio))

@@ -249,13 +249,12 @@ def _checked(
     params = {p: jnp.asarray(draws[p])[:, None] for p in fit.noise.priors}
     trials = jnp.asarray(float(fit.about.get("trials") or 1.0))
     lane = {"trials": trials, "size": jnp.asarray(sizes(fit.law, inputs))}
-    shown = fit.noise.sample(jax.random.key(seed), mean, params, lane)
-    y = shown * trials if fit.noise.counts else fit.noise.link(shown)
+    y = fit.noise.seen(fit.noise.sample(jax.random.key(seed), mean, params, lane), lane)
     truths = np.random.default_rng(seed).choice(len(mean), min(TRUTHS, len(mean)), replace=False)
 
     def left(y: jax.Array) -> tuple[jax.Array, jax.Array]:
         """(runs,) variance of t and effective draws, for one future (runs,)."""
-        log_w = jnp.cumsum(fit.noise.per_row(mean, params, {**lane, "y": y}), axis=1)
+        log_w = jnp.cumsum(fit.noise.per_row(mean, params, {**lane, "y": y[None]}), axis=1)
         w = jax.nn.softmax(log_w, axis=0)
         middle = w.T @ t
         variance = jnp.mean(w.T @ t**2 - middle**2, axis=1)

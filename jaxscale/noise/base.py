@@ -36,7 +36,6 @@ class Noise:
     name: ClassVar[str] = ""
     says: ClassVar[str] = ""  # what it believes of the runs, for people
     bayesian: ClassVar[bool] = True
-    counts: ClassVar[bool] = False  # whether it sees k of n
     apart: ClassVar[bool] = True  # whether rows are independent given the parameters
     supports: ClassVar[tuple[str, ...]] = ("positive", "unit", "real")
 
@@ -117,6 +116,10 @@ class Noise:
         """One observation for each mean, in the response's own unit; of counts, the share of successes."""
         return self.unlink(self.distribution(mean, params, lane).sample(key))
 
+    def seen(self, shown: jax.Array, lane: Mapping[str, Any]) -> jax.Array:
+        """What `sample` gives, as `y` of a lane holds it."""
+        return self.link(shown)
+
     def information(self, mean: Any, params: Mapping[str, Any], lane: Mapping[str, Any]) -> jax.Array:
         """What one new row tells of the mean: Fisher's information on the scale of the noise; as mean and params.
 
@@ -126,8 +129,7 @@ class Noise:
         at = self.link(mean)
 
         def squared(total: jax.Array, key: jax.Array) -> tuple[jax.Array, None]:
-            y = self.sample(key, mean, params, lane)
-            seen = {**lane, "y": y * lane["trials"] if "trials" in lane and self.counts else self.link(y)}
+            seen = {**lane, "y": self.seen(self.sample(key, mean, params, lane), lane)}
             # every row's density depends on its own mean alone, so one tangent of ones gives each its own slope
             density = lambda link: self.per_row(self.unlink(link), params, seen)  # noqa: E731
             slope = jax.jvp(density, (at,), (jnp.ones_like(at),))[1]

@@ -21,7 +21,6 @@ class Binomial(Noise):
     name: ClassVar[str] = "binomial"
     says: ClassVar[str] = "counts differ by nothing but luck"
     supports: ClassVar[tuple[str, ...]] = ("count",)
-    counts: ClassVar[bool] = True
 
     def residual(self, mean, lane):
         """Pearson residual of the share of successes."""
@@ -30,6 +29,10 @@ class Binomial(Noise):
 
     def distribution(self, mean, params, lane):  # noqa: D102
         return dist.BinomialProbs(_probability(mean), lane["trials"])
+
+    def seen(self, shown, lane):
+        """The successes."""
+        return jnp.round(shown * lane["trials"])
 
     def information(self, mean, params, lane):
         """Of the trials that all have one probability."""
