@@ -20,10 +20,10 @@ from jaxscale.variables import FLOPS_PER_PARAM_TOKEN, SYMBOLS, training_compute
 from jaxscale.words import plain
 
 DECADES = 12  # a multiplier is searched within this many, either way
-BISECTIONS = 40
+BISECTIONS = 32
 AT_EDGE = 0.05
 SCALES = (1.0, 10.0, 100.0)  # times the largest run that both recipes have come to
-CROSSING, STEPS = 1e3, 37  # how far beyond the scales asked curves are searched for a crossing, and at how many
+CROSSING, STEPS = 1e3, 25  # how far beyond the scales asked curves are searched for a crossing, and at how many
 PATHS = ("frontier", "ratio")
 
 
