@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -74,28 +74,25 @@ class Discrepancy:
         """How far points lie outside the table; x symbol -> (points,), gives (points,)."""
         return _outside(law, x, self.span)
 
-    def variance(self, decades: np.ndarray) -> np.ndarray:
-        """Of the curve's error, on the scale of the noise; of the shape of `decades`."""
-        weights, size = np.asarray(self.weights), self.unit * SCALES
-        middle, spread = np.asarray(self.middle), np.asarray(self.spread)
-        square = weights @ (size**2 * (middle**2 + spread**2)) - (weights @ (size * middle)) ** 2
-        return SHARED * float(square) * growth(decades) ** 2
+    def towards(self, law: Law, target: Mapping[str, np.ndarray], x: Mapping[str, np.ndarray]) -> np.ndarray:
+        """How far points x lie outside the table on the target's side, the least over all respects in which every
+        target does; (points,). A run that is large in one input alone, or small, says nothing of the error there."""
+        far, near = _logs(law, target), _logs(law, x)
+        ways = [near[s] - high for s, (_, high) in self.span.items() if (far[s] > high).all()]
+        ways += [low - near[s] for s, (low, _) in self.span.items() if (far[s] < low).all()]
+        return np.maximum(np.min(ways, axis=0), 0.0) if ways else np.zeros(len(next(iter(near.values()))))
 
-    def decades_with(self, law: Law, x: Mapping[str, np.ndarray], new: Mapping[str, np.ndarray]) -> np.ndarray:
-        """How far points x (points,) would lie outside the table with any one of `new` (runs,); (points, runs)."""
-        far, runs = _logs(law, x), _logs(law, new)
-        beyond = [
-            np.maximum(
-                far[s][:, None] - np.maximum(runs[s], high)[None], np.minimum(runs[s], low)[None] - far[s][:, None]
-            )
-            for s, (low, high) in self.span.items()
-        ]
-        return np.maximum(np.max(beyond, axis=0), 0.0)
-
-    def widened(self, law: Law, new: Mapping[str, np.ndarray]) -> Discrepancy:
-        """As if the table also held these runs, which would say nothing new of its size."""
-        own = _span(law, new)
-        return replace(self, span={s: (min(a, own[s][0]), max(b, own[s][1])) for s, (a, b) in self.span.items()})
+    def told(
+        self, law: Law, target: Mapping[str, np.ndarray], x: Mapping[str, np.ndarray], count: int, seed: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Errors of the curve at the target and of points x as far as they share it, (count, ...) each; and the
+        variance that a run at x has besides, (points,)."""
+        shared, whole = self.towards(law, target, x), self.decades(law, x)
+        at = self.decades(law, target)
+        curve, run = self.draws(np.concatenate([at, shared, whole]), count, seed)
+        n, m = len(at), len(at) + len(shared)
+        own = np.maximum(run[:, m:].var(axis=0) - curve[:, n:m].var(axis=0), 0.0)
+        return curve[:, :n], curve[:, n:m], own
 
     def draws(self, decades: np.ndarray, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Errors of the curve and of a new run, (count, points) each, on the scale of the noise.

@@ -86,7 +86,7 @@ ALLOWED = {
         "runs",
         "trust",
     },
-    "decide": {"beside", "decide", "identify", "law", "readers", "result"},
+    "decide": {"beside", "decide", "forecast", "identify", "law", "readers", "result"},
     "protocols": {"protocols", "result", "runs"},
 }
 

@@ -16,7 +16,6 @@ from jaxscale.cli import app
 from jaxscale.decide.design import Search
 from jaxscale.decide.goals import Regret, Spread
 from jaxscale.decide.suggest import new_run_variance
-from jaxscale.discrepancy import SCALES, Discrepancy
 from jaxscale.noise import NOISES
 from jaxscale.noise.base import Noise
 from jaxscale.runtime import float64
@@ -237,32 +236,40 @@ def test_several_targets_are_served_together(fit):
     assert set(both.candidate) != set(alone.candidate)
 
 
-def test_the_laws_own_error_shrinks_towards_the_target(fit):
-    assert fit.discrepancy is not None
-    offered = pd.DataFrame({"N": [3e8, 4e10], "D": [6e9, 8e11], "cost": [1.0, 1.0]})
+def test_a_run_beyond_the_data_tells_of_the_laws_own_error(fit):
+    """Of two equally dear runs beyond the data and one within, the one near the target; by exact conditioning."""
+    beyond = fit.discrepancy
+    assert beyond is not None
+    offered = pd.DataFrame({"N": [3e8, 2e10, 4e10], "D": [6e9, 1e12, 1.2e12], "cost": [1.0, 1.0, 1.0]})
     found = js.suggest(fit, offered, target=TARGET, spend=1.0, runs=1)
-    assert found.attrs["sd_now"] == pytest.approx(fit.predict(TARGET).sd[0], rel=0.1)
-    assert found.candidate.tolist() == [1]
+    now = fit.predict(TARGET).sd[0]
+    assert found.attrs["sd_now"] == pytest.approx(now, rel=0.05)
+    assert found.candidate.tolist() == [2]
     assert any("allows for an error of chinchilla" in note for note in found.attrs["notes"])
+    inputs, here = ({s: np.array([v]) for s, v in p.items()} for p in (TARGET, {"N": 4e10, "D": 1.2e12}))
+    draws = {p: v[np.linspace(0, len(v) - 1, 2000).round().astype(int)] for p, v in fit.draws().items()}
+    far = np.concatenate([beyond.decades(fit.law, inputs), beyond.towards(fit.law, inputs, here)])
+    curve, _ = beyond.draws(far, 2000, fit.about["seed"])  # as predict draws them
+    t, c = (fit.curves(p, draws)[:, 0] for p in (inputs, here))
+    t, c = t * np.exp(curve[:, 0]), np.log(c) + curve[:, 1]
+    _, run = beyond.draws(beyond.decades(fit.law, here), 2000, 1)
+    v = new_run_variance(fit, here, draws)[0] + run.var() - curve[:, 1].var()
+    left = np.var(t, ddof=1) - np.cov(t, c)[0, 1] ** 2 / (np.var(c, ddof=1) + v)
+    np.testing.assert_allclose(found.expected_sd_after[0], np.sqrt(left), rtol=0.03)  # a run's own part is simulated
     believed = js.suggest(fit, offered, target=TARGET, spend=1.0, runs=1, discrepancy=False)
-    assert believed.gain[0] < found.gain[0]
+    assert believed.attrs["sd_now"] < now
 
 
-def test_discrepancy_beside_bought_runs():
-    law = js.get_law("chinchilla")
-    weights = np.full(len(SCALES), 1.0 / len(SCALES))
-    beyond = Discrepancy(
-        {"N": (8.0, 10.0), "D": (9.0, 11.0), "compute": (18.0, 21.0)},
-        tuple(weights), (0.3,) * len(SCALES), (0.9,) * len(SCALES), 1.0, 3,
-    )  # fmt: skip
-    far = {"N": np.array([1e12, 1e7]), "D": np.array([1e12, 1e10])}
-    new = {"N": np.array([1e11, 1e9]), "D": np.array([1e10, 1e13])}
-    joined = beyond.decades_with(law, far, new)
-    for i in range(2):
-        one = {s: v[[i]] for s, v in new.items()}
-        np.testing.assert_allclose(joined[:, i], beyond.widened(law, one).decades(law, far))
-    curve, _ = beyond.draws(np.array([1.0, 2.0]), 40_000, 0)
-    np.testing.assert_allclose(beyond.variance(np.array([1.0, 2.0])), curve.var(axis=0), rtol=0.08)
+def test_small_or_lopsided_runs_say_nothing_of_the_laws_error_at_the_target(fit):
+    beyond, target = fit.discrepancy, {s: np.array([v]) for s, v in TARGET.items()}
+    runs = {"N": np.array([1e6, 1e12, 1e9, 1e11]), "D": np.array([1e7, 1e8, 1e10, 1e13])}
+    assert (beyond.decades(fit.law, runs)[[0, 1, 3]] > 0.5).all()
+    shared = beyond.towards(fit.law, target, runs)
+    np.testing.assert_array_equal(shared[:3], 0.0)
+    assert 0.5 < shared[3] < beyond.decades(fit.law, runs)[3]
+    _, errors, own = beyond.told(fit.law, target, runs, 2000, 0)
+    assert (errors[:, :3] == 0.0).all()
+    assert own[1] > own[2] == 0.0  # its own error is there all the same, as noise
 
 
 def test_without_a_cost_compute_is_the_price(fit):

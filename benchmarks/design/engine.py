@@ -14,6 +14,7 @@ import pandas as pd
 import tasks
 
 from jaxscale.batch import keys_of, lane_of
+from jaxscale.discrepancy import POPULATION, SCALES, Discrepancy, _logs
 from jaxscale.infer import cascade
 from jaxscale.law import get_law
 from jaxscale.model import Model
@@ -74,6 +75,21 @@ class Unit:
     def at_test(self) -> dict[str, Any]:
         """The rows to forecast."""
         return self.lane(self.test, len(self.test))
+
+    def errors(self, bought: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The law's own error beyond the rows bought, by the record of public ladders: (DRAWS, pool) and (DRAWS, test)
+        of the curve, and the variance that a run of the pool has besides; all zero where no input is a size."""
+        law = self.model.law
+        x = {s: v[bought] for s, v in self.pool.x.items()}
+        if not len(bought) or not self.pool.logs:
+            return np.zeros((DRAWS, len(self.pool))), np.zeros((DRAWS, len(self.test))), np.zeros(len(self.pool))
+        median, spread = POPULATION
+        weights = np.exp(-0.5 * (np.log(SCALES / median) / spread) ** 2)
+        span = {s: (float(v.min()), float(v.max())) for s, v in _logs(law, x).items()}
+        flat = np.ones(len(SCALES))
+        beyond = Discrepancy(span, tuple(weights / weights.sum()), tuple(0.0 * flat), tuple(flat), 1.0, 0)
+        target, near, own = beyond.told(law, self.test.x, self.pool.x, DRAWS, seed)
+        return near, target, own
 
     def belief(self, bought: np.ndarray, seed: int, draws: bool = True) -> Belief:
         """After these rows of the unit; of none, the prior."""

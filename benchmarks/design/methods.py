@@ -2,9 +2,10 @@
 
 random, cheapest, cost_weighted   know nothing of the law
 d_optimal, v_optimal              the classic local designs, at the mode: volume, and variance in the test region
-ours                              the search of jaxscale.decide over posterior draws
+ours                              the search of jaxscale.decide over posterior draws, the law's own error included
+ours_believing                    the same, as if the law held
 
-The last three buy in rounds and fit again after each.
+The last four buy in rounds and fit again after each.
 """
 
 from __future__ import annotations
@@ -84,14 +85,19 @@ class Local:
 class Drawn:
     """The package's search over draws, one for each unit, their variances added."""
 
-    def __init__(self, units: Sequence[Unit], beliefs: Sequence[Belief]):
+    def __init__(
+        self, units: Sequence[Unit], beliefs: Sequence[Belief], bought: Sequence[int], beyond: bool, seed: int
+    ):
         self.parts: list[tuple[Unit, Search, State]] = []
         for unit, belief in zip(units, beliefs, strict=True):
             link = unit.model.noise.link
             curves, far = (np.asarray(link(unit.curves(belief.draws, at))) for at in (unit.at_pool, unit.at_test))
+            noise = np.full(len(unit.rows), unit.noise_at(belief.draws))
+            if beyond:
+                near, target, own = unit.errors(local(unit, bought), seed)
+                curves, far, noise = curves + near, far + target, noise + own
             sane = np.isfinite(curves).all(axis=1) & np.isfinite(far).all(axis=1)  # before any run, priors can run away
             curves, goal = curves[sane], Spread(far[sane])
-            noise = np.full(len(unit.rows), unit.noise_at(belief.draws))
             search = Search(curves, noise, np.ones(len(unit.rows)), goal, np.inf, 10**6)
             self.parts.append((unit, search, search.start))
 
@@ -118,10 +124,12 @@ def designed(
     name: str, units: Sequence[Unit], cost: np.ndarray, money: float, bought: list[int], seed: int
 ) -> list[int]:
     """One round: greedy by gain over cost to a power, the power by what the batch leaves."""
-    beliefs = [unit.belief(local(unit, bought), seed, draws=name == "ours") for unit in units]
+    beliefs = [unit.belief(local(unit, bought), seed, draws=name.startswith("ours")) for unit in units]
     best: tuple[float, list[int]] | None = None
     for power in (0.0, 0.5, 1.0):
-        view = Drawn(units, beliefs) if name == "ours" else Local(units, beliefs, name == "d_optimal")
+        view = Local(units, beliefs, name == "d_optimal")
+        if name.startswith("ours"):
+            view = Drawn(units, beliefs, bought, name == "ours", seed)
         have, free, made = set(bought), money, []
         while len(made) < MOST:
             score = view.gains(len(cost)) / cost**power

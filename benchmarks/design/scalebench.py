@@ -10,7 +10,7 @@ import tasks
 from engine import Unit
 from methods import ORDERS, ROUNDS, designed, in_order, local
 
-METHODS = (*ORDERS, "d_optimal", "v_optimal", "ours")
+METHODS = (*ORDERS, "d_optimal", "v_optimal", "ours_believing", "ours")
 DESIGNED = 3  # repeats of designs, which differ in their first runs; the cheapest runs depend on no chance
 PUBLISHED = {  # MSPE (the paper's own method) and V-optimal, as its README here repeats them: mean R2 by budget
     "lr_bsz": ((-0.66, 0.00, 0.22), (-0.70, -0.06, 0.18)),

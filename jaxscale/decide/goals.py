@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,6 @@ from scipy.stats import qmc
 
 SEARCHED, REPORTED = 7, 12  # powers of two: how many futures a search averages over, and a report
 
-Beyond = Callable[[Sequence[int]], np.ndarray]
-
 
 @dataclass(frozen=True)
 class Spread:
@@ -21,32 +19,20 @@ class Spread:
 
     Attributes:
         draws: (S, T).
-        beyond: batch -> variance that the law's own error adds at the targets, with each candidate besides: (C,);
-            with the batch alone it is that of any candidate that the batch holds already. None for none.
-        now: the same for an empty batch and no candidate.
     """
 
     draws: np.ndarray
-    beyond: Beyond | None = None
-    now: float = 0.0
-
-    @property
-    def curve(self) -> float:
-        """The variance of the curve alone, before any run."""
-        return float(np.mean(self.draws.var(axis=0, ddof=1)))
 
     def _left(self, steps: np.ndarray) -> np.ndarray:
         return self.draws.var(axis=0, ddof=1) - np.sum(steps**2, axis=0)
 
     def value(self, chosen: Sequence[int], steps: np.ndarray) -> float:
         """Variance left."""
-        more = 0.0 if self.beyond is None else self.beyond(chosen)[chosen[-1]] if len(chosen) else self.now
-        return float(np.mean(np.maximum(self._left(steps), 0.0)) + more)
+        return float(np.mean(np.maximum(self._left(steps), 0.0)))
 
     def with_each(self, chosen: Sequence[int], steps: np.ndarray, each: np.ndarray) -> np.ndarray:
         """Variance left with one more."""
-        left = np.maximum(self._left(steps)[:, None] - each**2, 0.0).mean(axis=0)
-        return left if self.beyond is None else left + self.beyond(chosen)
+        return np.maximum(self._left(steps)[:, None] - each**2, 0.0).mean(axis=0)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from jaxscale.decide.design import Search, State
 from jaxscale.decide.goals import REPORTED, Regret, Spread
 from jaxscale.decide.split import Frontier
 from jaxscale.errors import JaxscaleError, PlanError
+from jaxscale.forecast import moved
 from jaxscale.result import Fit
 from jaxscale.runtime import at_the_door
 from jaxscale.words import plain
@@ -56,9 +57,9 @@ def suggest(
         repeats: how often the same candidate may be bought.
         least: a run at the end that takes less than this share off what the posterior leaves open now (the variance at
             the target, or the expected regret) is not bought.
-        discrepancy: beyond the data, count the law's own error, as `predict` does: a run nearer to the target shrinks
-            it. Not of a budget, whose choices it moves alike. Without it `expected_sd_after` is of the curve if the
-            law holds.
+        discrepancy: beyond the data, count the law's own error, as `predict` does. A run out there tells of it, and so
+            shrinks it at the target. Not of a budget, whose choices it moves alike. Without it `expected_sd_after` is
+            of the curve if the law holds.
         check: simulate what the runs may show, weigh the draws by it, and give the standard deviation that is then
             left on average in `checked_sd_after`; NaN where the draws are too few for that.
         seed: of the simulated futures.
@@ -79,11 +80,15 @@ def suggest(
     link = fit.noise.link
     curves = np.asarray(link(jnp.asarray(fit.curves(offer.inputs, draws))))
     offer, curves = _finite(offer, curves)
-    about = (curves, new_run_variance(fit, offer.inputs, draws), offer.cost)
+    variance = new_run_variance(fit, offer.inputs, draws)
     limits = (float(spend), int(runs), int(repeats))
     budget = "budget" in target
-    goal, spread, notes = _for_budget(fit, target, draws, runs) if budget else _for_points(
-        fit, target, draws, offer, discrepancy)  # fmt: skip
+    if budget:
+        goal, spread, notes = _for_budget(fit, target, draws, runs)
+    else:
+        goal, errors, own, notes = _for_points(fit, target, draws, offer, discrepancy)
+        spread, curves, variance = goal, curves + errors, variance + own
+    about = (curves, variance, offer.cost)
     search = Search(*about, goal, *limits)
     found = search.best()
     if isinstance(goal, Regret):
@@ -145,7 +150,9 @@ def _finite(offer: Candidates, curves: np.ndarray) -> tuple[Candidates, np.ndarr
 
 def _for_points(
     fit: Fit, target: Mapping[str, Any], draws: Mapping[str, np.ndarray], offer: Candidates, discrepancy: bool
-) -> tuple[Spread, Spread, list[str]]:
+) -> tuple[Spread, np.ndarray, np.ndarray, list[str]]:
+    """The goal; and what the law's own error adds to the curve at candidates (draws, runs), and to a run's variance
+    there (runs,). The error has one sign in a draw, so that a run beyond the data tells of it at the target."""
     try:
         inputs, said = fit.inputs_at(target)
     except JaxscaleError as error:
@@ -157,25 +164,15 @@ def _for_points(
     beyond = fit.discrepancy if discrepancy else None
     if beyond is None or not beyond.decades(fit.law, inputs).any():
         notes.append(f"expected_sd_after is of the curve if {fit.law.name} holds.")
-        goal = Spread(t)
-        return goal, goal, notes
-    at = jnp.asarray(t.mean(axis=0))
-    slope = np.asarray(jax.vmap(jax.grad(lambda y: fit.noise.unlink(y)))(fit.noise.link(at)))
-
-    def added(chosen: Any) -> np.ndarray:
-        """Variance of the law's own error at the targets after a batch and any one candidate besides; (C,)."""
-        known = {s: v[list(chosen)] for s, v in offer.inputs.items()}
-        after = beyond.widened(fit.law, known) if len(chosen) else beyond
-        return np.mean(beyond.variance(after.decades_with(fit.law, inputs, offer.inputs)) * slope[:, None] ** 2, axis=0)
-
-    now = float(np.mean(beyond.variance(beyond.decades(fit.law, inputs)) * slope**2))
-    goal = Spread(t, added, now)
+        return Spread(t), np.zeros((len(t), len(offer))), np.zeros(len(offer)), notes
+    curve, errors, own = beyond.told(fit.law, inputs, offer.inputs, len(t), int(fit.about["seed"]))
+    at = moved(fit.law, fit.noise, t, curve)
+    believed, all_told = (float(np.sqrt(np.mean(v.var(axis=0, ddof=1)))) for v in (t, at))
     notes.append(
-        f"expected_sd_after allows for an error of {fit.law.name} itself beyond the data, which only runs nearer to "
-        f"the target shrink: now {plain(np.sqrt(now), digits=2)}, beside {plain(np.sqrt(goal.curve), digits=2)} of the "
-        "curve if the law holds."
+        f"expected_sd_after allows for an error of {fit.law.name} itself beyond the data, of which only runs out there "
+        f"tell: {plain(all_told, digits=2)} now, where {plain(believed, digits=2)} is of the curve if the law holds."
     )
-    return goal, goal, notes
+    return Spread(at), errors, own, notes
 
 
 def _for_budget(
@@ -212,8 +209,7 @@ def _for_budget(
 
 def _worth_it(search: Search, state: State, least: float) -> State:
     """Without the runs at the end that hardly help."""
-    goal = search.goal
-    opened = goal.curve if isinstance(goal, Spread) else search.value(search.start)
+    opened = search.value(search.start)
     while state.chosen:
         before = search.after(state.chosen[:-1])
         if search.value(before) - search.value(state) >= least * opened:
