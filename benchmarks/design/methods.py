@@ -28,7 +28,7 @@ def in_order(order: np.ndarray, cost: np.ndarray, money: float, bought: Sequence
     for i in order:
         if int(i) not in have and cost[i] <= money:
             made.append(int(i))
-            money -= cost[i]
+            money -= float(cost[i])
     return made
 
 

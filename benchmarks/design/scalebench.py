@@ -43,7 +43,7 @@ def units_of(task: tasks.Task, law: str) -> list[Unit]:
     found = []
     for group in task.groups:
         rows = np.flatnonzero(task.pool[task.group].astype(str) == group)
-        test = task.test[task.test[task.group].astype(str) == group]
+        test = task.test.loc[task.test[task.group].astype(str) == group].reset_index(drop=True)
         found += [Unit(law, response, task.pool.iloc[rows], rows, test) for response in task.responses]
     return found
 

@@ -69,7 +69,7 @@ def ladder(preset: str, truth: dict[str, float], seed: int) -> list[dict]:
         again = fit
         if len(rows):
             new = js.simulate(
-                "chinchilla", truth, {s: pool[s][rows].to_numpy() for s in "ND"}, sd=SD, seed=seed + 10_000
+                "chinchilla", truth, {s: pool[s].to_numpy()[rows] for s in "ND"}, sd=SD, seed=seed + 10_000
             )
             again = js.fit(pd.concat([runs.table, new.table], ignore_index=True), progress=False)
         found.append(record | {"spent": float(pool.cost[rows].sum() / spend), "regret": regret(again, truth)})

@@ -83,10 +83,11 @@ def suggest(
     variance = new_run_variance(fit, offer.inputs, draws)
     limits = (float(spend), int(runs), int(repeats))
     budget = "budget" in target
+    opened = 0.0
     if budget:
         goal, spread, notes = _for_budget(fit, target, draws, runs)
     else:
-        goal, errors, own, notes = _for_points(fit, target, draws, offer, discrepancy)
+        goal, errors, own, opened, notes = _for_points(fit, target, draws, offer, discrepancy)
         spread, curves, variance = goal, curves + errors, variance + own
     about = (curves, variance, offer.cost)
     search = Search(*about, goal, *limits)
@@ -94,7 +95,7 @@ def suggest(
     if isinstance(goal, Regret):
         goal = Regret(goal.draws, goal.perfect, goal.most, REPORTED)
         search = Search(*about, goal, *limits)
-    found = _worth_it(search, search.after(found.chosen), least)
+    found = _worth_it(search, search.after(found.chosen), least * (search.value(search.start) if budget else opened))
     table = _table(fit, offer, search, Search(*about, spread, *limits), found)
     if check and len(table):
         table["checked_sd_after"] = _checked(fit, offer, found.chosen, draws, spread.draws, seed)
@@ -150,9 +151,9 @@ def _finite(offer: Candidates, curves: np.ndarray) -> tuple[Candidates, np.ndarr
 
 def _for_points(
     fit: Fit, target: Mapping[str, Any], draws: Mapping[str, np.ndarray], offer: Candidates, discrepancy: bool
-) -> tuple[Spread, np.ndarray, np.ndarray, list[str]]:
+) -> tuple[Spread, np.ndarray, np.ndarray, float, list[str]]:
     """The goal; and what the law's own error adds to the curve at candidates (draws, runs), and to a run's variance
-    there (runs,). The error has one sign in a draw, so that a run beyond the data tells of it at the target."""
+    there (runs,), and the variance if the law holds. The error has one sign in a draw, so that a run beyond the data tells of it at the target."""
     try:
         inputs, said = fit.inputs_at(target)
     except JaxscaleError as error:
@@ -164,7 +165,13 @@ def _for_points(
     beyond = fit.discrepancy if discrepancy else None
     if beyond is None or not beyond.decades(fit.law, inputs).any():
         notes.append(f"expected_sd_after is of the curve if {fit.law.name} holds.")
-        return Spread(t), np.zeros((len(t), len(offer))), np.zeros(len(offer)), notes
+        return (
+            Spread(t),
+            np.zeros((len(t), len(offer))),
+            np.zeros(len(offer)),
+            float(t.var(axis=0, ddof=1).mean()),
+            notes,
+        )
     curve, errors, own = beyond.told(fit.law, inputs, offer.inputs, len(t), int(fit.about["seed"]))
     at = moved(fit.law, fit.noise, t, curve)
     believed, all_told = (float(np.sqrt(np.mean(v.var(axis=0, ddof=1)))) for v in (t, at))
@@ -172,7 +179,7 @@ def _for_points(
         f"expected_sd_after allows for an error of {fit.law.name} itself beyond the data, of which only runs out there "
         f"tell: {plain(all_told, digits=2)} now, where {plain(believed, digits=2)} is of the curve if the law holds."
     )
-    return Spread(at), errors, own, notes
+    return Spread(at), errors, own, believed**2, notes
 
 
 def _for_budget(
@@ -209,10 +216,9 @@ def _for_budget(
 
 def _worth_it(search: Search, state: State, least: float) -> State:
     """Without the runs at the end that hardly help."""
-    opened = search.value(search.start)
     while state.chosen:
         before = search.after(state.chosen[:-1])
-        if search.value(before) - search.value(state) >= least * opened:
+        if search.value(before) - search.value(state) >= least:
             break
         state = before
     return state
