@@ -152,8 +152,9 @@ def _finite(offer: Candidates, curves: np.ndarray) -> tuple[Candidates, np.ndarr
 def _for_points(
     fit: Fit, target: Mapping[str, Any], draws: Mapping[str, np.ndarray], offer: Candidates, discrepancy: bool
 ) -> tuple[Spread, np.ndarray, np.ndarray, float, list[str]]:
-    """The goal; and what the law's own error adds to the curve at candidates (draws, runs), and to a run's variance
-    there (runs,), and the variance if the law holds. The error has one sign in a draw, so that a run beyond the data tells of it at the target."""
+    """The goal, and what the law's own error adds: to the curve at candidates (draws, runs) and to a run's variance
+    there (runs,); then the variance if the law holds. The error has one sign in a draw, so that a run beyond the data
+    tells of it at the target."""
     try:
         inputs, said = fit.inputs_at(target)
     except JaxscaleError as error:
