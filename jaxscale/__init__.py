@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from jaxscale.decide.hardware import Hardware as Hardware
     from jaxscale.decide.plan import Plan as Plan
     from jaxscale.decide.plan import plan as plan
+    from jaxscale.decide.speedup import speedup as speedup
+    from jaxscale.decide.suggest import suggest as suggest
     from jaxscale.errors import ConfigError as ConfigError
     from jaxscale.errors import DataError as DataError
     from jaxscale.errors import JaxscaleError as JaxscaleError
@@ -55,6 +57,7 @@ _HOME = {
     "compare": "trust.compare", "average": "trust.compare", "Average": "trust.compare",
     "plan": "decide.plan", "Plan": "decide.plan",
     "Architecture": "decide.architecture", "Hardware": "decide.hardware",
+    "suggest": "decide.suggest", "speedup": "decide.speedup",
     "JaxscaleError": "errors", "DataError": "errors", "LawError": "errors", "PlanError": "errors",
     "ConfigError": "errors",
 }  # fmt: skip

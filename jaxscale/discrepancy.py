@@ -74,6 +74,26 @@ class Discrepancy:
         """How far points lie outside the table; x symbol -> (points,), gives (points,)."""
         return _outside(law, x, self.span)
 
+    def towards(self, law: Law, target: Mapping[str, np.ndarray], x: Mapping[str, np.ndarray]) -> np.ndarray:
+        """How far points x lie outside the table on the target's side, the least over all respects in which every
+        target does; (points,). A run that is large in one input alone, or small, says nothing of the error there."""
+        far, near = _logs(law, target), _logs(law, x)
+        ways = [near[s] - high for s, (_, high) in self.span.items() if (far[s] > high).all()]
+        ways += [low - near[s] for s, (low, _) in self.span.items() if (far[s] < low).all()]
+        return np.maximum(np.min(ways, axis=0), 0.0) if ways else np.zeros(len(next(iter(near.values()))))
+
+    def told(
+        self, law: Law, target: Mapping[str, np.ndarray], x: Mapping[str, np.ndarray], count: int, seed: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Errors of the curve at the target and of points x as far as they share it, (count, ...) each; and the
+        variance that a run at x has besides, (points,)."""
+        shared, whole = self.towards(law, target, x), self.decades(law, x)
+        at = self.decades(law, target)
+        curve, run = self.draws(np.concatenate([at, shared, whole]), count, seed)
+        n, m = len(at), len(at) + len(shared)
+        own = np.maximum(run[:, m:].var(axis=0) - curve[:, n:m].var(axis=0), 0.0)
+        return curve[:, :n], curve[:, n:m], own
+
     def draws(self, decades: np.ndarray, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Errors of the curve and of a new run, (count, points) each, on the scale of the noise.
 

@@ -86,7 +86,7 @@ ALLOWED = {
         "runs",
         "trust",
     },
-    "decide": {"decide", "forecast", "identify", "law", "result", "schedules"},
+    "decide": {"beside", "decide", "forecast", "identify", "law", "readers", "result", "schedules"},
     "protocols": {"protocols", "result", "runs"},
 }
 

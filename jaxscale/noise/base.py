@@ -23,6 +23,7 @@ from jaxscale.variables import Response
 
 LEAST_MEAN = 1e-12  # of a mean on the log scale, or of a probability
 HALF_LOG_2PI = 0.9189385332046727
+SIMULATED = 256  # rows from which a noise's information is found
 TIGHT = 0.2  # scale of a start with a tight core, over the usual residual
 
 
@@ -114,6 +115,29 @@ class Noise:
     def sample(self, key: jax.Array, mean: Any, params: Mapping[str, Any], lane: Mapping[str, Any]) -> jax.Array:
         """One observation for each mean, in the response's own unit; of counts, the share of successes."""
         return self.unlink(self.distribution(mean, params, lane).sample(key))
+
+    def seen(self, shown: jax.Array, lane: Mapping[str, Any]) -> jax.Array:
+        """What `sample` gives, as `y` of a lane holds it."""
+        return self.link(shown)
+
+    def information(self, mean: Any, params: Mapping[str, Any], lane: Mapping[str, Any]) -> jax.Array:
+        """What one new row tells of the mean: Fisher's information on the scale of the noise; as mean and params.
+
+        One over it is the variance of a normal observation that tells as much. The noise's own variance may be
+        infinite where this is not. By simulation, unless a noise writes it out.
+        """
+        at = self.link(mean)
+
+        def squared(total: jax.Array, key: jax.Array) -> tuple[jax.Array, None]:
+            seen = {**lane, "y": self.seen(self.sample(key, mean, params, lane), lane)}
+            # every row's density depends on its own mean alone, so one tangent of ones gives each its own slope
+            density = lambda link: self.per_row(self.unlink(link), params, seen)  # noqa: E731
+            slope = jax.jvp(density, (at,), (jnp.ones_like(at),))[1]
+            return total + slope * slope, None
+
+        begin = jnp.zeros(jnp.broadcast_shapes(jnp.shape(mean), *(jnp.shape(v) for v in params.values())))
+        total, _ = jax.lax.scan(squared, begin, jax.random.split(jax.random.key(0), SIMULATED))
+        return total / SIMULATED
 
     def effective(self, params: Mapping[str, Any], lane: Mapping[str, Any]) -> Any | None:
         """Independent rows that would fix a common level as well as these do; None where rows are independent."""

@@ -65,6 +65,10 @@ class Checkpoints(Noise):
         """Of a row of a run that has no other."""
         return dist.Normal(self._loc(mean, params, lane), jnp.sqrt(params["run_sd"] ** 2 + params["sigma"] ** 2))
 
+    def information(self, mean, params, lane):
+        """Of a row of a run that has no other."""
+        return jnp.ones_like(mean) / (params["run_sd"] ** 2 + params["sigma"] ** 2)
+
     def _keeps(self, params: Mapping[str, Any], lane: Mapping[str, Any]) -> jax.Array:
         """Correlation of each row with the one before it, 0 of a run's first; written out, a power costs twice that."""
         return jnp.where(lane["first"], 0.0, jnp.exp(lane["step"] * jnp.log(params["memory"])))

@@ -30,6 +30,15 @@ class Binomial(Noise):
     def distribution(self, mean, params, lane):  # noqa: D102
         return dist.BinomialProbs(_probability(mean), lane["trials"])
 
+    def seen(self, shown, lane):
+        """The successes."""
+        return jnp.round(shown * lane["trials"])
+
+    def information(self, mean, params, lane):
+        """Of the trials that all have one probability."""
+        p = _probability(mean)
+        return lane["trials"] / (p * (1.0 - p))
+
     def sample(self, key, mean, params, lane):
         """By JAX's own sampler: NumPyro's fails in float64."""
         return _counted(key, _probability(mean), lane)
@@ -59,6 +68,12 @@ class BetaBinomial(Binomial):
         ways = log_gamma(n + 1.0) - log_gamma(k + 1.0) - log_gamma(n - k + 1.0)
         drawn = log_gamma(k + a) + log_gamma(n - k + b) - log_gamma(n + size)
         return ways + drawn + log_gamma(size) - log_gamma(a) - log_gamma(b)
+
+    def information(self, mean, params, lane):
+        """By the variance, from below: what the share of successes tells if read linearly."""
+        return super().information(mean, params, lane) / (
+            1.0 + (lane["trials"] - 1.0) / (params["concentration"] + 1.0)
+        )
 
     def sample(self, key, mean, params, lane):
         """Each run's own probability, then its trials."""

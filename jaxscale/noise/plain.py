@@ -58,6 +58,11 @@ class StudentT(Scattered):
     def distribution(self, mean, params, lane):  # noqa: D102
         return dist.StudentT(params["nu"], self.link(mean), self.scale(params, lane))
 
+    def information(self, mean, params, lane):
+        """Finite whatever the degrees of freedom."""
+        nu, scale = params["nu"], self.scale(params, lane)
+        return (nu + 1.0) / ((nu + 3.0) * scale**2) * jnp.ones_like(mean)
+
     def summed(self, mean, params, lane):
         """The normalising constants once, not in every row: gradients cost two thirds."""
         nu, scale = params["nu"], self.scale(params, lane)
@@ -81,3 +86,7 @@ class Normal(Scattered):
 
     def distribution(self, mean, params, lane):  # noqa: D102
         return dist.Normal(self.link(mean), params["sigma"])
+
+    def information(self, mean, params, lane):
+        """One over the variance."""
+        return jnp.ones_like(mean) / params["sigma"] ** 2
