@@ -14,8 +14,8 @@ import pandas as pd
 from methods import ORDERS, in_order
 
 import jaxscale as js
-from jaxscale.decide.offers import candidates_of
 from jaxscale.decide.design import Search
+from jaxscale.decide.offers import candidates_of
 from jaxscale.decide.suggest import new_run_variance
 from jaxscale.runtime import float64
 

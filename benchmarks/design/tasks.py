@@ -11,18 +11,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pandas as pd
 
 from jaxscale.batch import Table
 from jaxscale.law import LOSS, PARAMS, TOKENS, Law, Ours, Variable, exponent, floor, get_law, law, log, positive, term
+from jaxscale.laws.routed_moe import EXPERTS
 from jaxscale.laws.vocab import BODY, UNIGRAM_LOSS
 
 RATE = Variable("lr", "", "peak learning rate", span=(1e-6, 1.0))
 BATCH = Variable("batch", "sequences", "sequences of a batch", span=(1.0, 1e6))
 ENTRIES = Variable("vocab_size", "entries", "entries of the vocabulary", span=(1e2, 1e7))
 CHARACTERS = Variable("characters", "characters", "training characters", span=(1e5, 1e16))
+SIZE, SEEN, BATCHES, ENTRY = 19.5, 23.5, 5.3, 9.9  # logs of a middling size, of tokens, batch and vocabulary
 DOMAINS = range(1, 6)
 SHARES = (0.01, 0.05, 0.10)
 
@@ -33,26 +36,53 @@ SHARES = (0.01, 0.05, 0.10)
     priors={
         "E": floor(),
         "A": term("N", "alpha"),
-        "alpha": exponent(),
+        "alpha": exponent(median=0.4, spread=0.4),
         "B": term("D", "beta"),
-        "beta": exponent(),
+        "beta": exponent(median=0.4, spread=0.4),
+        "k": exponent(median=0.6, spread=0.3),
         "rate": dist.Normal(-6.5, 1.0),
         "rate_n": dist.Normal(-0.4, 0.4),
         "rate_d": dist.Normal(0.1, 0.4),
-        "bend": positive(0.01, 1.0),
+        "rate_b": dist.Normal(0.4, 0.3),
         "batch": dist.Normal(5.0, 1.0),
+        "batch_n": dist.Normal(0.0, 0.3),
         "batch_d": dist.Normal(0.4, 0.3),
+        "bend": positive(0.01, 1.0),
+        "bend_n": dist.Normal(0.0, 0.3),
+        "bend_d": dist.Normal(0.0, 0.3),
         "batch_bend": positive(0.005, 1.0),
+        "batch_bend_n": dist.Normal(0.0, 0.3),
+        "batch_bend_d": dist.Normal(0.0, 0.3),
     },
-    linear=("E", "A", "B", "bend", "batch_bend"),
-    source=Ours(inspired_by="Chinchilla, with parabolas about the optima of step_law (arXiv 2503.04715)"),
+    linear=("E", "bend", "batch_bend"),
+    source=Ours(inspired_by="coupled (arXiv 2502.08606), with parabolas about the optima of step_law (2503.04715)"),
 )
-def tuned_chinchilla(N, D, lr, b, *, E, A, alpha, B, beta, rate, rate_n, rate_d, bend, batch, batch_d, batch_bend):
-    """L = E + A / N^alpha + B / D^beta + bend (ln lr - ln lr*)^2 + batch_bend (ln b - ln b*)^2, with powers lr*, b*."""
-    size, seen = log(N) - 19.5, log(D) - 23.5  # about 3e8 parameters and 1.6e10 tokens
-    off = log(lr) - (rate + rate_n * size + rate_d * seen)
-    off_batch = log(b) - (batch + batch_d * seen)
-    return E + A / N**alpha + B / D**beta + bend * off**2 + batch_bend * off_batch**2
+def tuned_coupled(
+    N, D, lr, b, *, E, A, alpha, B, beta, k, rate, rate_n, rate_d, rate_b, batch, batch_n, batch_d,
+    bend, bend_n, bend_d, batch_bend, batch_bend_n, batch_bend_d,
+):  # fmt: skip
+    """L = E + (A / N^alpha + B / D^beta)^k + bend (ln lr - ln lr*)^2 + batch_bend (ln b - ln b*)^2.
+
+    lr* is a power of N, D and b, b* of N and D, and so are both bends.
+    """
+    size, seen, batches = log(N) - SIZE, log(D) - SEEN, log(b) - BATCHES
+    off = log(lr) - (rate + rate_n * size + rate_d * seen + rate_b * batches)
+    off_batch = log(b) - (batch + batch_n * size + batch_d * seen)
+    untuned = bend * jnp.exp(bend_n * size + bend_d * seen) * off**2
+    untuned = untuned + batch_bend * jnp.exp(batch_bend_n * size + batch_bend_d * seen) * off_batch**2
+    return E + (A / N**alpha + B / D**beta) ** k + untuned
+
+
+@law(
+    inputs={"N": PARAMS, "E": EXPERTS},
+    response=LOSS,
+    priors={"e": floor(), "a": term({"N": "alpha", "E": "gamma"}), "alpha": exponent(), "gamma": exponent(median=0.1)},
+    linear=("e", "a"),
+    source=Ours(inspired_by="routed_moe (arXiv 2202.01169), with a floor in place of an end of the gain"),
+)
+def moe_floor(N, E, *, e, a, alpha, gamma):
+    """L(N, E) = e + a / (N^alpha E^gamma), of dense parameters and experts."""
+    return e + a / (N**alpha * E**gamma)
 
 
 @law(
@@ -66,13 +96,36 @@ def tuned_chinchilla(N, D, lr, b, *, E, A, alpha, B, beta, rate, rate_n, rate_d,
         "gamma": exponent(median=0.5),
         "B": term("H", "beta"),
         "beta": exponent(median=0.4),
+        "delta": dist.Normal(0.0, 0.1),
     },
     linear=("E", "A", "G", "B"),
     source=Ours(inspired_by="vocab (arXiv 2407.13623), without the width of the embedding, which the table lacks"),
 )
-def vocab_entries(N, V, H, *, E, A, alpha, G, gamma, B, beta):
-    """L(N, V, H) = -E + A / N^alpha + G / V^gamma + B / H^beta, of entries V and characters H."""
-    return -E + A / N**alpha + G / V**gamma + B / H**beta
+def vocab_entries(N, V, H, *, E, A, alpha, G, gamma, B, beta, delta):
+    """L(N, V, H) = -E + A / N^alpha + G / V^gamma + B (V / 20000)^delta / H^beta, of entries V and characters H."""
+    return -E + A / N**alpha + G / V**gamma + B * jnp.exp(delta * (log(V) - ENTRY)) / H**beta
+
+
+@law(
+    inputs={"N": BODY, "V": ENTRIES, "H": CHARACTERS},
+    response=UNIGRAM_LOSS,
+    priors={
+        "E": positive(5.0, 0.4),
+        "A": term("N", "alpha"),
+        "alpha": exponent(),
+        "G": term("V", "gamma"),
+        "gamma": exponent(median=0.5),
+        "B": term("H", "beta"),
+        "beta": exponent(median=0.4),
+        "delta": dist.Normal(0.0, 0.1),
+        "k": exponent(median=0.6, spread=0.3),
+    },
+    linear=("E", "G"),
+    source=Ours(inspired_by="vocab (arXiv 2407.13623) and coupled (2502.08606), without the width of the embedding"),
+)
+def vocab_coupled(N, V, H, *, E, A, alpha, G, gamma, B, beta, delta, k):
+    """L(N, V, H) = -E + G / V^gamma + (A / N^alpha + B (V / 20000)^delta / H^beta)^k."""
+    return -E + G / V**gamma + (A / N**alpha + B * jnp.exp(delta * (log(V) - ENTRY)) / H**beta) ** k
 
 
 @dataclass(frozen=True)
@@ -123,12 +176,12 @@ RECIPES = {
     "lr_bsz": _Recipe(
         {"bsz": "batch", "data_size": "tokens", "non_embedding_param_size": "params", "lm_loss": "loss"},
         _training,
-        ("tuned_chinchilla", "chinchilla"),
+        ("tuned_coupled",),
     ),
     "moe": _Recipe(
         {"num_experts": "experts", "dense_parameter_count": "params", "loss_validation": "loss"},
         lambda t: t.params * t.experts,
-        ("routed_moe",),
+        ("routed_moe", "moe_floor"),
     ),
     "parallel": _Recipe({"num_params": "params", "parallel_size": "streams"}, lambda t: t.params, ("parscale",)),
     "vocab": _Recipe(
@@ -138,7 +191,7 @@ RECIPES = {
             "unigram_normalized_loss": "loss_u",
         },
         lambda t: 6.0 * t.params_non_vocab * t.characters,
-        ("vocab_entries",),
+        ("vocab_entries", "vocab_coupled"),
         ("loss_u",),
     ),
     "domain_mixture": _Recipe(
