@@ -129,7 +129,7 @@ def _simulated(frame: pd.DataFrame) -> list[str]:
     none = frame.loc[frame["method"] == "none", "regret"].mean()
     for method in simulated.METHODS:
         own = frame[frame["method"] == method]
-        r = 1e4 * pd.Series(own["regret"].to_numpy(float)).dropna()
+        r = 1e4 * pd.Series(np.asarray(own["regret"], float)).dropna()
         lines.append(
             f"| {method} | {r.mean():.1f} | {r.median():.1f} | {r.quantile(0.9):.1f} | {r.mean() / none / 1e4:.2f} | "
             f"{100 * own['spent'].mean():.0f} % |"

@@ -65,10 +65,10 @@ def study(task: Task) -> list[dict[str, Any]]:
     clock = time.process_time()
     parts: dict[str, list[pd.DataFrame]] = {}
     for group in task.groups:
-        pool, test = (t[t[task.group].astype(str) == group].reset_index(drop=True) for t in (task.pool, task.test))
+        pool, test = (_only(t, task.group, group) for t in (task.pool, task.test))
         for response in task.responses:
             for law, forecast in forecasts(task, pool, test, response).items():
-                found = forecast.assign(observed=test[response].to_numpy(), group=group, response=response)
+                found = forecast.assign(observed=np.asarray(test[response], float), group=group, response=response)
                 parts.setdefault(law, []).append(found)
     seconds = time.process_time() - clock
     records = []
@@ -83,11 +83,15 @@ def forecasts(task: Task, pool: pd.DataFrame, test: pd.DataFrame, response: str)
     """Law -> its forecast of the test rows, and that of the average."""
     laws = [js.get_law(name) for name in task.laws]
     columns = list(dict.fromkeys(c for law in laws for v in law.inputs.values() for c in v.columns))
-    runs = pool[[*columns, response]].rename(columns={response: laws[0].response.column})
+    runs = pd.DataFrame({c: pool[c] for c in columns} | {laws[0].response.column: pool[response]})
     found = js.average(runs, laws, progress=False)
-    at = test[columns]
+    at = pd.DataFrame({c: test[c] for c in columns})
     print(task.name, response, found.weights, file=sys.stderr, flush=True)
     return {**{law: one.predict(at) for law, one in found.fits.items()}, AVERAGE: found.predict(at)}
+
+
+def _only(table: pd.DataFrame, column: str, value: str) -> pd.DataFrame:
+    return table.loc[table[column].astype(str).eq(value)].reset_index(drop=True)
 
 
 def scores(points: pd.DataFrame) -> dict[str, Any]:
@@ -96,10 +100,10 @@ def scores(points: pd.DataFrame) -> dict[str, Any]:
     good = points.dropna(subset=["q50"])
     by_response = [r2(own) for _, own in good.groupby("response")]
     by_fit = [r2(own) for _, own in good.groupby(["response", "group"])]
-    inside = (good["new_q05"] <= good["observed"]) & (good["observed"] <= good["new_q95"])
+    low, high, y = (good[c].to_numpy(float) for c in ("new_q05", "new_q95", "observed"))
     return {
         "r2": r2(good), "r2_response": float(np.mean(by_response)), "r2_group": float(np.mean(by_fit)),
-        "coverage": float(inside.mean()), "width": float((good["new_q95"] - good["new_q05"]).median()),
+        "coverage": float(np.mean((low <= y) & (y <= high))), "width": float(np.median(high - low)),
         "points": len(points), "refused": len(points) - len(good),
     }  # fmt: skip
 
