@@ -55,6 +55,8 @@ class Discrepancy:
         middle, spread: mean and sd of a beyond the table, for each of SCALES.
         unit: of tau on the scale of the noise; 1 for logarithms.
         origins: how many could be judged.
+        record: of each origin, how many runs it was fitted to, how many it forecast, and the root mean square of its
+            errors, on the scale of the noise.
     """
 
     span: Mapping[str, tuple[float, float]]
@@ -63,6 +65,7 @@ class Discrepancy:
     spread: tuple[float, ...]
     unit: float
     origins: int
+    record: tuple[tuple[int, int, float], ...] = ()
 
     @property
     def scale(self) -> float:
@@ -120,7 +123,8 @@ def kept_discrepancy(kept: Mapping[str, Any] | None) -> Discrepancy | None:
         return None
     span = {name: (float(low), float(high)) for name, (low, high) in kept["span"].items()}
     lists = {name: tuple(kept[name]) for name in ("weights", "middle", "spread")}
-    return Discrepancy(span, **lists, unit=float(kept["unit"]), origins=int(kept["origins"]))
+    record = tuple((int(fitted), int(forecast), float(error)) for fitted, forecast, error in kept.get("record", ()))
+    return Discrepancy(span, **lists, unit=float(kept["unit"]), origins=int(kept["origins"]), record=record)
 
 
 def growth(decades: np.ndarray) -> np.ndarray:
@@ -148,7 +152,8 @@ def sized(model: Model, table: Table, seed: int = 0, say: Callable[[str], None] 
     rows, unit = rows_for(len(table)), _unit(model, table)
     lanes = [lane_of(table.take(train), model.noise, rows) for train, _ in folds]
     modes = cascade.points(model, lanes, keys_of(seed, [f"origin {i}" for i in range(len(folds))]))
-    log_p, middle, variance, judged = _log_population(), np.zeros(len(SCALES)), np.ones(len(SCALES)), 0
+    log_p, middle, variance = _log_population(), np.zeros(len(SCALES)), np.ones(len(SCALES))
+    record: list[tuple[int, int, float]] = []
     for (train, test), lane, u in zip(folds, lanes, modes.u, strict=True):
         held_out = table.take(test)
         far = lane_of(held_out, model.noise, rows) | {k: lane[k] for k in ("centre", "scale")}
@@ -160,13 +165,14 @@ def sized(model: Model, table: Table, seed: int = 0, say: Callable[[str], None] 
             found = _origin(outside, along, noise, unit * growth(beyond))
             precision = 1.0 / variance + found.precision
             middle, variance = (middle / variance + found.pull) / precision, 1.0 / precision
-            log_p, judged = log_p + TEMPER * found.log_p, judged + 1
+            log_p = log_p + TEMPER * found.log_p
+            record.append((len(train), len(test), float(np.sqrt(np.mean(outside**2)))))
         middle, variance = PERSISTS * middle, PERSISTS**2 * variance + 1.0 - PERSISTS**2
-    if not judged:
+    if not record:
         return None
     weights = np.exp(log_p - np.logaddexp.reduce(log_p))
     learned = (tuple(v.tolist()) for v in (weights, middle, np.sqrt(variance)))
-    return Discrepancy(_span(model.law, table.x), *learned, unit=unit, origins=judged)
+    return Discrepancy(_span(model.law, table.x), *learned, unit=unit, origins=len(record), record=tuple(record))
 
 
 def _logs(law: Law, x: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

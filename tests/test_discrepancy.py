@@ -133,6 +133,19 @@ def test_parameters_explain_what_the_posterior_says_they_do(runs, fit):
     assert np.sqrt((np.asarray(along)[0] ** 2).sum()) == pytest.approx(drawn, rel=0.3)
 
 
+def test_the_record_is_of_the_mode_and_survives_a_file(grid, tmp_path):
+    fit = js.fit(grid, "chinchilla")
+    record = fit.discrepancy.record
+    assert [counts[:2] for counts in record] == [(10, 15), (15, 10), (20, 5)]
+    table = grid.table.iloc[np.argsort(grid.table["params"] * grid.table["tokens"], kind="stable")]
+    point = js.fit(table.iloc[:20].reset_index(drop=True), "chinchilla", method="point")
+    forecast = point.predict({"N": table["params"].iloc[20:], "D": table["tokens"].iloc[20:]})["mean"]
+    errors = np.log(forecast.to_numpy() / table["loss"].iloc[20:].to_numpy())
+    assert record[-1][2] == pytest.approx(np.sqrt(np.mean(errors**2)), rel=1e-3)
+    fit.save(tmp_path / "fit.nc")
+    assert js.load(tmp_path / "fit.nc").discrepancy == fit.discrepancy
+
+
 def test_none_where_there_is_no_record(runs):
     few = js.fit(runs.take(range(7)), "kaplan_nd", noise="normal")
     assert few.discrepancy is None

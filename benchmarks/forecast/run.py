@@ -27,6 +27,7 @@ from scoring import SCORES, scores, split
 import jaxscale as js
 
 HERE = Path(__file__).parent
+PEERS = HERE / "peers.json"
 LAWS = ("chinchilla", "coupled", "kaplan_nd", "gadre")
 
 
@@ -98,7 +99,36 @@ def page(records: list[dict]) -> str:
                 f"{mean['error']:.4f} |"
             )
         lines.append("")
-    return "\n".join([*lines, "    python benchmarks/forecast/run.py", ""])
+    seconds = frame.drop_duplicates(["ladder", "hold_out"])["cpu_s"].sum()
+    lines += [f"{seconds:.0f} CPU s.", ""] + (_beside(frame) if PEERS.exists() else [])
+    return "\n".join([*lines, "    python benchmarks/forecast/run.py", "    python benchmarks/forecast/peers.py", ""])
+
+
+def _beside(frame: pd.DataFrame) -> list[str]:
+    """Peers, each on the ladders that it and our average have answered."""
+    ours = frame.loc[frame["law"].eq("average") & frame["discrepancy"]]
+    ours = ours.dropna(subset=["error"]).set_index(["ladder", "hold_out"])
+    lines = [
+        "Peers, each on the ladders that it and the average have answered; sources weighted equally.", "",
+        "| peer | ladders | log-RMSE | the average's | the average errs less on | coverage of 90 % | mean width | "
+        "the average's |", f"|{' --- |' * 8}",
+    ]  # fmt: skip
+    for peer, some in pd.DataFrame(json.loads(PEERS.read_text())).groupby("law"):
+        theirs = some.dropna(subset=["error"]).set_index(["ladder", "hold_out"])
+        both = theirs.join(ours[["error", "width", "source"]], rsuffix="_ours", how="inner")
+        share = 1.0 / both.groupby("source")["error"].transform("count").to_numpy(float)
+        mean = {
+            c: float(np.average(both[c].to_numpy(float), weights=share)) for c in (*SCORES, "error_ours", "width_ours")
+        }
+        won = float(np.mean(both["error_ours"].to_numpy(float) < both["error"].to_numpy(float)))
+        interval = (
+            f"{100 * mean['coverage']:.0f} % | {mean['width']:.4f}" if np.isfinite(mean["width"]) else "none | none"
+        )
+        lines.append(
+            f"| {peer} | {len(both)} | {mean['error']:.4f} | {mean['error_ours']:.4f} | {100 * won:.0f} % | "
+            f"{interval} | {mean['width_ours']:.4f} |"
+        )
+    return [*lines, ""]
 
 
 if __name__ == "__main__":

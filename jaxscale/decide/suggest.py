@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from jaxscale.beside import sizes
-from jaxscale.decide.offers import Candidates, candidates_of
 from jaxscale.decide.design import Search, State
 from jaxscale.decide.goals import REPORTED, Regret, Spread
+from jaxscale.decide.offers import Candidates, candidates_of
 from jaxscale.decide.split import Frontier
 from jaxscale.errors import JaxscaleError, PlanError
 from jaxscale.forecast import moved

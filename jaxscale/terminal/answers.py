@@ -46,7 +46,23 @@ def fit_text(fit: Fit) -> str:
     lines += [f"Method {about['method']}, seed {about['seed']}, {took}"]
     said = [*exclusions(about["excluded"]), *about["notes"]]
     notes = "\n".join(f"- {note}" for note in said)
-    return paragraphs(str(fit.status), "\n".join(lines), notes, summary_text(fit) if fit.status.ok else None)
+    shown = [summary_text(fit), _record_text(fit)] if fit.status.ok else []
+    return paragraphs(str(fit.status), "\n".join(lines), notes, *shown)
+
+
+def _record_text(fit: Fit) -> str | None:
+    """How the law has forecast this table's larger runs from its smaller ones, where it could be judged."""
+    beyond = fit.discrepancy
+    if beyond is None or not beyond.record:
+        return None
+    per = 100.0 if beyond.unit == 1.0 else 1.0
+    unit = " %" if beyond.unit == 1.0 else ""
+    said = [f"{fitted} runs forecast {forecast} with {plain(per * error, digits=2)}{unit}"
+            for fitted, forecast, error in reversed(beyond.record)]  # fmt: skip
+    return (
+        f"Record, the larger runs from the smaller ones, root mean square error: {'; '.join(said)}. Beyond the data "
+        f"the law's own error is taken for some {plain(per * beyond.scale, digits=2)}{unit} a decade."
+    )
 
 
 def exclusions(excluded: Sequence[Mapping[str, Any]]) -> list[str]:
