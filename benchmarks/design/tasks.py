@@ -106,28 +106,6 @@ def vocab_entries(N, V, H, *, E, A, alpha, G, gamma, B, beta, delta):
     return -E + A / N**alpha + G / V**gamma + B * jnp.exp(delta * (log(V) - ENTRY)) / H**beta
 
 
-@law(
-    inputs={"N": BODY, "V": ENTRIES, "H": CHARACTERS},
-    response=UNIGRAM_LOSS,
-    priors={
-        "E": positive(5.0, 0.4),
-        "A": term("N", "alpha"),
-        "alpha": exponent(),
-        "G": term("V", "gamma"),
-        "gamma": exponent(median=0.5),
-        "B": term("H", "beta"),
-        "beta": exponent(median=0.4),
-        "delta": dist.Normal(0.0, 0.1),
-        "k": exponent(median=0.6, spread=0.3),
-    },
-    linear=("E", "G"),
-    source=Ours(inspired_by="vocab (arXiv 2407.13623) and coupled (2502.08606), without the width of the embedding"),
-)
-def vocab_coupled(N, V, H, *, E, A, alpha, G, gamma, B, beta, delta, k):
-    """L(N, V, H) = -E + G / V^gamma + (A / N^alpha + B (V / 20000)^delta / H^beta)^k."""
-    return -E + G / V**gamma + (A / N**alpha + B * jnp.exp(delta * (log(V) - ENTRY)) / H**beta) ** k
-
-
 @dataclass(frozen=True)
 class Task:
     """One task.
@@ -191,7 +169,7 @@ RECIPES = {
             "unigram_normalized_loss": "loss_u",
         },
         lambda t: 6.0 * t.params_non_vocab * t.characters,
-        ("vocab_entries", "vocab_coupled"),
+        ("vocab_entries",),
         ("loss_u",),
     ),
     "domain_mixture": _Recipe(

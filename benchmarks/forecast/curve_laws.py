@@ -81,7 +81,8 @@ def _fitted(variant: Variant, train: dict[str, Points], at: dict[str, Points], f
     """Curve -> draws, of the fits that passed."""
     tables = {c: _table(variant, *points) for c, points in train.items()}
     many = js.fit_many(tables, variant.law, draws=DRAWS, keep=KEPT, out=folder, progress=False)
-    law, noise, good = many.recipe.law, many.recipe.noise, many.status()["ok"]
+    law, noise = many.recipe.law, many.recipe.noise
+    good: dict[object, bool] = {c: bool(ok) for c, ok in many.status()["ok"].items()}
     found = {}
     for c, (x, _) in at.items():
         if good[c] and len(x):
@@ -107,7 +108,8 @@ def _mixed(curve: str, final: dict, within: dict, late: dict[str, Points]) -> Dr
     """Draws of each law by its weight."""
     names = [n for n in final if curve in final[n]]
     record = np.array([_log_density(within[n].get(curve), late[curve][1]) for n in names])
-    record = np.where(np.isfinite(record), record, np.nanmin(record) if np.isfinite(record).any() else 0.0)
+    least = float(np.nanmin(record)) if np.isfinite(record).any() else 0.0
+    record = np.where(np.isfinite(record), record, least)
     weight = np.exp(COUNTS * record - logsumexp(COUNTS * record))
     parts: list[list[np.ndarray]] = [[], []]
     for name, share in zip(names, weight, strict=True):

@@ -17,6 +17,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -76,7 +77,7 @@ def curves(domain: str) -> tuple[Points, Points]:
     root = os.environ.get("JAXSCALE_DATA", "")
     if not root or not Path(root).is_dir():
         raise SystemExit("JAXSCALE_DATA names no folder of tables")
-    runs = pd.read_csv(Path(root) / f"revisiting_nsl_{domain.lower()}" / "runs.csv").sort_values("seen_examples")
+    runs: Any = pd.read_csv(Path(root) / f"revisiting_nsl_{domain.lower()}" / "runs.csv").sort_values("seen_examples")
     train, test = (
         {str(c): (g["seen_examples"].to_numpy(float), g["loss"].to_numpy(float)) for c, g in some.groupby("curve_id")}
         for some in (runs[runs["split"] == "train"], runs[runs["split"] == "test"])
@@ -114,7 +115,7 @@ def records(domain: str, method: str, tables: dict[str, pd.DataFrame], test: Poi
 
 def page(kept: list[dict]) -> str:
     """The results, for people."""
-    frame = pd.DataFrame(kept)
+    frame: Any = pd.DataFrame(kept)  # pandas' own types say too little of selections
     lines = ["# Learning curves forecast a factor of two ahead", ""]
     for domain, own in frame.groupby("domain", sort=False):
         wide = own.pivot_table(index="curve", columns="method", values="error", dropna=False)
@@ -144,11 +145,11 @@ def page(kept: list[dict]) -> str:
     return "\n".join([*lines, *_refits(frame), "    python benchmarks/forecast/curves.py", ""])
 
 
-def _share(ours: pd.Series, theirs: pd.Series) -> str:
+def _share(ours: Any, theirs: Any) -> str:
     return f"{100 * (ours < theirs.fillna(np.inf)).mean():.0f} %"
 
 
-def _refits(frame: pd.DataFrame) -> list[str]:
+def _refits(frame: Any) -> list[str]:
     """The paper's table beside what its estimators gave here."""
     own = frame[frame["domain"] == "NMT"].copy()
     own["model"] = own["curve"].str.split("|").str[-1]

@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -130,11 +130,11 @@ def _one(bent: bool, roof: float, log_x: jax.Array, y: jax.Array, there: jax.Arr
         e = jnp.minimum(jnp.maximum(e, 0.0), least)
         return state._replace(e=e, e0=jnp.minimum(jnp.maximum(e0, most), roof) if bent else state.e0)
 
-    def descent(_: int, state: _State) -> _State:
+    def descent(_: Any, state: _State) -> _State:
         _, of_e, of_e0 = slopes(state)
         return kept(state, state.e - RATE * of_e, state.e0 - RATE * of_e0)
 
-    def newton(_: int, state: _State) -> _State:
+    def newton(_: Any, state: _State) -> _State:
         residual, of_e, of_e0 = slopes(state)
         curve_e = mean((1.0 - residual) / (y - state.e) ** 2)
         curve_e0 = state.a * mean((state.a + residual) / (state.e0 - y) ** 2)

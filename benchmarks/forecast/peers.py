@@ -17,6 +17,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -57,8 +58,9 @@ def chinchilla_least_squares(train: pd.DataFrame, test: pd.DataFrame) -> pd.Data
         return np.stack([*share, -n * share[1], -d * share[2]], axis=1)
 
     bounds = [-30.0, -30.0, -30.0, 0.0, 0.0], [30.0, 30.0, 30.0, 10.0, 10.0]
-    best = min((solve(residual, np.array(s), slope, bounds=bounds) for s in starts), key=lambda r: r.cost)
-    best = solve(residual, best.x, slope, bounds=bounds, xtol=1e-14, ftol=1e-14, gtol=1e-14, max_nfev=2000)
+    how: dict[str, Any] = {"jac": slope, "bounds": bounds}
+    best = min((solve(residual, np.array(s), **how) for s in starts), key=lambda r: r.cost)
+    best = solve(residual, best.x, **how, xtol=1e-14, ftol=1e-14, gtol=1e-14, max_nfev=2000)
     far = np.log(test[INPUTS].to_numpy()).T - np.array(centre)[:, None]
     return _point(np.exp(_log_loss(best.x, *far)))
 
@@ -201,12 +203,12 @@ def study(name: str, runs: pd.DataFrame, peer: str, hold_out: float) -> dict:
 
 def means(records: list[dict]) -> pd.DataFrame:
     """Of each peer, the ladders of one source sharing its weight."""
-    frame = pd.DataFrame(records)
+    frame: Any = pd.DataFrame(records)
     frame["source"] = frame["ladder"].str.split("|").str[0]
     rows = {}
-    for (hold_out, law), own in frame.groupby(["hold_out", "law"]):
+    for key, own in frame.groupby(["hold_out", "law"]):
         of_source = own.pivot_table(index="source", values=["error", "coverage", "width", "cpu_s"]).mean().to_dict()
-        rows[hold_out, law] = {**of_source, "answered": own["error"].count(), "ladders": len(own)}
+        rows[key] = {**of_source, "answered": own["error"].count(), "ladders": len(own)}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
