@@ -114,7 +114,8 @@ class Discrepancy:
     def kept(self) -> dict[str, Any]:
         """As JSON can hold it."""
         lists = {name: list(getattr(self, name)) for name in ("weights", "middle", "spread")}
-        return asdict(self) | {"span": {k: list(v) for k, v in self.span.items()}, **lists}
+        record = [list(origin) for origin in self.record]
+        return asdict(self) | {"span": {k: list(v) for k, v in self.span.items()}, **lists, "record": record}
 
 
 def kept_discrepancy(kept: Mapping[str, Any] | None) -> Discrepancy | None:

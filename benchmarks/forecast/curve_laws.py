@@ -110,7 +110,7 @@ def _mixed(curve: str, final: dict, within: dict, late: dict[str, Points]) -> Dr
     record = np.array([_log_density(within[n].get(curve), late[curve][1]) for n in names])
     least = float(np.nanmin(record)) if np.isfinite(record).any() else 0.0
     record = np.where(np.isfinite(record), record, least)
-    weight = np.exp(COUNTS * record - logsumexp(COUNTS * record))
+    weight = np.exp(COUNTS * record - float(np.asarray(logsumexp(COUNTS * record))))
     parts: list[list[np.ndarray]] = [[], []]
     for name, share in zip(names, weight, strict=True):
         kept = np.resize(np.random.default_rng(1).permutation(KEPT), round(share * 2 * KEPT))
