@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from jaxscale import __version__
-from jaxscale.terminal import buying, catalogue, costing, deciding, trusting
+from jaxscale.terminal import benching, buying, catalogue, costing, deciding, trusting
 from jaxscale.terminal.console import emit, paragraphs
 from jaxscale.terminal.exits import DONE, NO, Commands
 from jaxscale.terminal.options import (
@@ -183,7 +183,8 @@ def report(
 
 COMMANDS = (
     demo, trusting.doctor, fit, batch, predict, trusting.backtest, trusting.compare, deciding.plan, buying.suggest,
-    buying.speedup, costing.cost, report, catalogue.laws, catalogue.cite, catalogue.datasets, catalogue.simulate,
+    buying.speedup, costing.cost, report, benching.bench, catalogue.laws, catalogue.cite, catalogue.datasets,
+    catalogue.simulate,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

@@ -237,6 +237,15 @@ def _unknown(name: str, extra: Mapping[str, Path]) -> NoReturn:
     raise ConfigError(text + (f" The mirror has also: {', '.join(more)}." if more else ""))
 
 
+def is_at_hand(dataset: Dataset) -> bool:
+    """Whether `load` needs no download: bundled, in the mirror, or in the cache."""
+    import pooch
+
+    mirror, cache = _mirror(), Path(pooch.os_cache("jaxscale")) / "datasets" / dataset.name
+    folders = [cache, *([mirror / dataset.name / "raw"] if mirror else [])]
+    return all(any((f / Path(path).name).is_file() for f in folders) for path in dataset.files)
+
+
 def _file(dataset: Dataset, path: str) -> Path:
     """One raw file, from the mirror where it has it, else from the cache or the network; its hash is checked."""
     mirror = _mirror()

@@ -72,6 +72,8 @@ ALLOWED = {
     "trust": {
         "api",
         "batch",
+        "check",
+        "datasets",
         "diagnose",
         "discrepancy",
         "forecast",
