@@ -89,7 +89,7 @@ def intervals(
     runs = as_runs(runs)
     if not 0.0 < level < 1.0:
         raise ConfigError(f"level is a probability between 0 and 1, such as 0.9; got {level}")
-    if draws < (least := int(np.ceil(4.0 / (1.0 - level)))):
+    if draws < (least := round(4.0 / (1.0 - level))):
         raise ConfigError(f"intervals of level {level} want at least {least} draws; got {draws}")
     clusters = _clusters(runs, cluster)
     if posterior is None:
