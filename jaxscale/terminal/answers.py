@@ -11,7 +11,7 @@ import pandas as pd
 from jaxscale.forecast import COLUMNS
 from jaxscale.noise import NOISE_PARAMETERS
 from jaxscale.terminal.console import count, paragraphs, table
-from jaxscale.words import human, plain
+from jaxscale.words import NORMAL_90, human, plain
 
 if TYPE_CHECKING:
     from jaxscale.result import Fit
@@ -174,6 +174,43 @@ def comparison_text(compared: pd.DataFrame, forecast: pd.DataFrame | None = None
             table(*_forecasts(forecast, inputs), left=0),
         ]
     return paragraphs(*said)
+
+
+def intervals_text(law: str, found: pd.DataFrame) -> str:
+    """Three intervals of each quantity, and what it means where they part.
+
+    Args:
+        law: its name.
+        found: of `js.intervals`.
+    """
+    kinds = [
+        k
+        for k in ("posterior", "profile", "bootstrap")
+        if bool(found[[f"{k}_low", f"{k}_high"]].notna().any(axis=None))
+    ]
+    rows = []
+    for name, r in found.to_dict("index").items():
+        sds = [(r[f"{k}_high"] - r[f"{k}_low"]) / NORMAL_90 for k in kinds]
+        ends = [
+            f"{plain(r[f'{k}_low'], sd, digits=3)} to {plain(r[f'{k}_high'], sd, digits=3)}"
+            for k, sd in zip(kinds, sds, strict=True)
+        ]
+        rows.append(
+            [name, plain(r["estimate"], min(sds, default=None), digits=5), *ends, "yes" if r["agree"] else "no"]
+        )
+    about, apart = found.attrs, [str(name) for name, same in found["agree"].items() if not same]
+    title = f"{100 * about['level']:.0f} % intervals of {law}, by three ways"
+    told = f"The bootstrap turns the residuals of {count(about['clusters'], 'cluster')} together, in {about['draws']} tables."
+    if len(kinds) < 3:
+        told = f"None by {' or '.join(k for k in ('posterior', 'profile', 'bootstrap') if k not in kinds)}."
+    meaning = "All agree: each two share more than half of the longer."
+    if apart:
+        meaning = (
+            f"They disagree on {', '.join(apart)}; believe the widest. A wider bootstrap says that rows share an error or "
+            "scatter unlike the noise: name their runs and fit with noise checkpoints, or another noise. A posterior apart "
+            "from the profile says that the data leave much to the priors."
+        )
+    return paragraphs(title, table(["quantity", "at the mode", *kinds, "agree"], rows), f"{meaning} {told}")
 
 
 def backtest_text(scores: pd.DataFrame) -> str:

@@ -34,6 +34,8 @@ COLUMNS = ("estimate", *(f"{kind}_{end}" for kind in KINDS for end in ("low", "h
 FEW = 12  # clusters, below which signs alone make too few different tables (Webb 2023)
 SIGNS = np.array([-1.0, 1.0])
 WEBB = np.sqrt([0.5, 1.0, 1.5])
+RANK = 1e-8  # of slopes, relative to the largest: smaller ones are none
+LEAST_FREE = 0.1  # of a direction of a cluster's residuals: what the fit leaves it, where it leaves less
 SHARED = 0.5  # of the longer of two intervals: what the shorter must cover of it for the two to agree
 
 
@@ -55,9 +57,10 @@ def intervals(
     The posterior believes law, noise and priors. The profile is of the posterior's log density over the engine's flat
     vector, so it is a likelihood penalised by the priors: the largest density with the quantity held, cut where it is
     chi-squared(1) / 2 below the mode's. A likelihood without priors has no maximum in many of these tables. The
-    bootstrap doubts that rows are independent and scatter alike: residuals at the mode keep their sizes, all those of
-    a cluster take one random sign (six weights by Webb where clusters are few), and the mode is found again; its
-    interval is between quantiles of these modes. Few clusters, say under ten, show little of their own spread.
+    bootstrap doubts that rows are independent and scatter alike: residuals at the mode, corrected for leverage, keep
+    their sizes, all those of a cluster take one random sign (six weights by Webb where clusters are few), and the mode
+    is found again; its interval is between quantiles of these modes. Few clusters, say under ten, show little of their
+    own spread.
 
     Args:
         runs: a Runs, a path or a DataFrame.
@@ -184,24 +187,38 @@ def _wild(
     noise = what.model.noise
     if not isinstance(noise, Scattered | Checkpoints) or isinstance(noise, Frontier):
         return nothing, 0
-    n, held, p = len(clusters), int(clusters.max()) + 1, len(what.model.law.free)
+    n, held, run = len(clusters), int(clusters.max()) + 1, programs(what.model)
     if held < 2:
         return nothing, 0
-    # residuals are smaller than errors: the usual correction of cluster-robust variances
-    rest = max(n - p, 1)
-    stretch = np.sqrt(held / (held - 1.0) * (n - 1.0) / rest if held < n else n / rest)
+    middle, slopes = (np.asarray(a)[:n] for a in run.middle(u, lane))
+    residual = lane["y"][:n] - middle
+    errors = _errors(residual, slopes, clusters)
     weights = SIGNS if held >= FEW else np.concatenate([-WEBB, WEBB])
-    drawn = np.random.default_rng(seed).choice(weights, (draws, held))
-    run, found, left = programs(what.model), [], []
-    of_row = np.pad(clusters, (0, len(lane["w"]) - n))
+    drawn = np.random.default_rng(seed).choice(weights, (draws, held))[:, clusters]
+    shifts = np.pad(drawn * errors - residual, ((0, 0), (0, len(lane["w"]) - n)))
+    found, left = [], []
     for first in range(0, draws, AT_ONCE):
-        some = drawn[np.minimum(np.arange(first, first + AT_ONCE), draws - 1)]
-        ends, decrement = run.wild(lane, u, stretch * some[:, of_row])
+        some = shifts[np.minimum(np.arange(first, first + AT_ONCE), draws - 1)]
+        ends, decrement = run.wild(lane, u, some)
         found.append(np.asarray(run.values(ends, lane, what.at)))
         left.append(np.asarray(decrement))
     values, reached = np.concatenate(found)[:draws], np.concatenate(left)[:draws] < NEAR
     failed = int(np.sum(~reached))
     return (_of_draws(values[reached], level) if reached.mean() >= REACHED else nothing), failed
+
+
+def _errors(residual: np.ndarray, slopes: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """(n,) residuals, made as large as errors: a fit bends towards its rows, the more so the more leverage they have.
+
+    Each cluster's are multiplied by (I - H)^(-1/2), H being its block of the hat matrix (Bell & McCaffrey 2002).
+    """
+    axes, size, _ = np.linalg.svd(slopes, full_matrices=False)
+    axes, errors = axes[:, size > RANK * size[0]], residual.copy()
+    for rows in (clusters == c for c in range(clusters.max() + 1)):
+        along, share, _ = np.linalg.svd(axes[rows], full_matrices=False)
+        more = 1.0 / np.sqrt(np.maximum(1.0 - share**2, LEAST_FREE)) - 1.0
+        errors[rows] += along @ (more * (along.T @ residual[rows]))
+    return errors
 
 
 def _agree(model: Model, table: pd.DataFrame) -> np.ndarray:

@@ -69,11 +69,13 @@ class Programs(NamedTuple):
         values: flat vectors (n, size), lane, inputs -> (n, quantities).
         profile: lane, mode, inverse Hessian there, inputs, places of the quantities (n,), sides (n,) of -1 or 1 -> what
             `profile` gives, (n, STEPS) each.
-        wild: lane, mode, factors of the residuals (n, rows) -> modes (n, size), decrements (n,).
+        middle: mode, lane -> where the noise expects each row, on its scale (rows,), and its slopes (rows, size).
+        wild: lane, mode, changes of the response (n, rows) -> modes (n, size), decrements (n,).
     """
 
     values: Callable[..., Any]
     profile: Callable[..., Any]
+    middle: Callable[..., Any]
     wild: Callable[..., Any]
 
 
@@ -113,17 +115,19 @@ def programs(model: Model) -> Programs:
 
         return jax.lax.scan(stop, u, jnp.arange(1.0, STEPS + 1.0))[1]
 
-    def wild(lane: Lane, u: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
-        params, mean = model.parameters(model.coordinates(u), lane), model.mean_at(u, lane)
+    def middle(u: jax.Array, lane: Lane) -> jax.Array:
+        mean = model.mean_at(u, lane)
         if isinstance(model.noise, Checkpoints):  # rows before the decay lie higher than the law
-            residual = lane["y"] - model.noise.distribution(mean, params, lane).mean
-        else:
-            residual = model.noise.residual(mean, lane)
-        end, _, _, left = refine(model, lane | {"y": lane["y"] + (weight - 1.0) * residual}, u)
+            return model.noise.distribution(mean, model.parameters(model.coordinates(u), lane), lane).mean
+        return model.noise.link(mean)
+
+    def wild(lane: Lane, u: jax.Array, shift: jax.Array) -> tuple[jax.Array, jax.Array]:
+        end, _, _, left = refine(model, lane | {"y": lane["y"] + shift}, u)
         return end, left
 
     return Programs(
         jax.jit(jax.vmap(values, in_axes=(0, None, None))),
         jax.jit(jax.vmap(profile, in_axes=(None, None, None, None, 0, 0))),
+        jax.jit(lambda u, lane: (middle(u, lane), jax.jacfwd(middle)(u, lane))),
         jax.jit(jax.vmap(wild, in_axes=(None, None, 0))),
     )
