@@ -309,9 +309,9 @@ def test_compare_with_three_intervals(runs):
     assert "All agree" in shown
     frame.attrs |= {k: found[k] for k in ("level", "clusters", "draws")}
     frame.loc["beta", ["bootstrap_low", "agree"]] = [frame.loc["beta", "bootstrap_low"] / 2, False]
-    assert "They disagree on beta; believe the widest." in intervals_text("chinchilla", frame)
+    assert "They disagree on beta: believe the widest." in intervals_text("chinchilla", frame)
     frame[["bootstrap_low", "bootstrap_high"]] = np.nan
-    assert "None by bootstrap." in intervals_text("chinchilla", frame)
+    assert "There is none by bootstrap." in intervals_text("chinchilla", frame)
     assert "intervals" not in document(*args[:-1])
 
 

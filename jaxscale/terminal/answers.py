@@ -183,34 +183,28 @@ def intervals_text(law: str, found: pd.DataFrame) -> str:
         law: its name.
         found: of `js.intervals`.
     """
-    kinds = [
-        k
-        for k in ("posterior", "profile", "bootstrap")
-        if bool(found[[f"{k}_low", f"{k}_high"]].notna().any(axis=None))
-    ]
-    rows = []
+    three = ("posterior", "profile", "bootstrap")
+    kinds = [k for k in three if bool(np.isfinite(found[[f"{k}_low", f"{k}_high"]].to_numpy(float)).any())]
+    rows, apart = [], []
     for name, r in found.to_dict("index").items():
-        sds = [(r[f"{k}_high"] - r[f"{k}_low"]) / NORMAL_90 for k in kinds]
-        ends = [
-            f"{plain(r[f'{k}_low'], sd, digits=3)} to {plain(r[f'{k}_high'], sd, digits=3)}"
-            for k, sd in zip(kinds, sds, strict=True)
-        ]
-        rows.append(
-            [name, plain(r["estimate"], min(sds, default=None), digits=5), *ends, "yes" if r["agree"] else "no"]
-        )
-    about, apart = found.attrs, [str(name) for name, same in found["agree"].items() if not same]
+        ends = [(r[f"{k}_low"], r[f"{k}_high"]) for k in kinds]
+        sd = min(((high - low) / NORMAL_90 for low, high in ends if high > low), default=None)
+        shown = [f"{plain(low, sd, digits=5)} to {plain(high, sd, digits=5)}" for low, high in ends]
+        rows.append([name, plain(r["estimate"], sd, digits=5), *shown, "yes" if r["agree"] else "no"])
+        apart += [] if r["agree"] else [str(name)]
+    about = found.attrs
     title = f"{100 * about['level']:.0f} % intervals of {law}, by three ways"
-    told = f"The bootstrap turns the residuals of {count(about['clusters'], 'cluster')} together, in {about['draws']} tables."
-    if len(kinds) < 3:
-        told = f"None by {' or '.join(k for k in ('posterior', 'profile', 'bootstrap') if k not in kinds)}."
-    meaning = "All agree: each two share more than half of the longer."
+    meaning = "All agree: every two share more than half of the longer."
     if apart:
         meaning = (
-            f"They disagree on {', '.join(apart)}; believe the widest. A wider bootstrap says that rows share an error or "
-            "scatter unlike the noise: name their runs and fit with noise checkpoints, or another noise. A posterior apart "
-            "from the profile says that the data leave much to the priors."
+            f"They disagree on {', '.join(apart)}: believe the widest. A wider bootstrap says that rows share an "
+            "error, or scatter unlike the noise; name their runs, or take another noise. A posterior apart from the "
+            "profile says that the data leave much to the priors."
         )
-    return paragraphs(title, table(["quantity", "at the mode", *kinds, "agree"], rows), f"{meaning} {told}")
+    told = [f"The bootstrap turns residuals in {about['draws']} tables, by {count(about['clusters'], 'cluster')}."]
+    if missing := [k for k in three if k not in kinds]:
+        told = [f"There is none by {' or '.join(missing)}."]
+    return paragraphs(title, table(["quantity", "mode", *kinds, "agree"], rows), " ".join([meaning, *told]))
 
 
 def backtest_text(scores: pd.DataFrame) -> str:

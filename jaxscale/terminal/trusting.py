@@ -97,8 +97,8 @@ def compare(
     """Compare laws by leave-one-out and by their record, and average them.
 
     Every law is fitted, and the larger runs are forecast from the smaller ones. Weights follow the record as far as it
-    goes; with --at, the weighed average forecasts runs that were not made. With --intervals, the parameters of the law of
-    the largest weight, and its curve at --at, have intervals by posterior, profile and wild cluster bootstrap: where
+    goes; with --at, the weighed average forecasts runs that were not made. With --intervals, the parameters of the law
+    of the largest weight, and its curve at --at, have intervals by posterior, profile and wild cluster bootstrap: where
     they part, one of their assumptions fails.
     """
     from jaxscale.config import FitFile
