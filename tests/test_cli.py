@@ -310,6 +310,9 @@ def test_compare_with_three_intervals(runs):
     frame.attrs |= {k: found[k] for k in ("level", "clusters", "draws")}
     frame.loc["beta", ["bootstrap_low", "agree"]] = [frame.loc["beta", "bootstrap_low"] / 2, False]
     assert "They disagree on beta: believe the widest." in intervals_text("chinchilla", frame)
+    assert "too narrow" not in intervals_text("chinchilla", frame)
+    frame.attrs["clusters"] = 3
+    assert "Of so few clusters it is often too narrow." in intervals_text("chinchilla", frame)
     frame[["bootstrap_low", "bootstrap_high"]] = np.nan
     assert "There is none by bootstrap." in intervals_text("chinchilla", frame)
     assert "intervals" not in document(*args[:-1])

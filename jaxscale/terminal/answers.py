@@ -183,6 +183,8 @@ def intervals_text(law: str, found: pd.DataFrame) -> str:
         law: its name.
         found: of `js.intervals`.
     """
+    from jaxscale.trust.intervals import FEW
+
     three = ("posterior", "profile", "bootstrap")
     kinds = [k for k in three if bool(np.isfinite(found[[f"{k}_low", f"{k}_high"]].to_numpy(float)).any())]
     rows, apart = [], []
@@ -202,6 +204,8 @@ def intervals_text(law: str, found: pd.DataFrame) -> str:
             "profile says that the data leave much to the priors."
         )
     told = [f"The bootstrap turns residuals in {about['draws']} tables, by {count(about['clusters'], 'cluster')}."]
+    if about["clusters"] < FEW:
+        told += ["Of so few clusters it is often too narrow."]
     if missing := [k for k in three if k not in kinds]:
         told = [f"There is none by {' or '.join(missing)}."]
     return paragraphs(title, table(["quantity", "mode", *kinds, "agree"], rows), " ".join([meaning, *told]))
