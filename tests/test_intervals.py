@@ -18,7 +18,7 @@ from jaxscale.trust.intervals import COLUMNS, KINDS, _errors
 NORMAL_90 = 1.6449
 RUNS, EACH, RUN_SD, SD = 24, 8, 0.02, 0.005
 SLOPE = 0.1
-TABLES = 12
+TABLES = 5
 
 
 def widths(found: pd.DataFrame, kind: str, logged: bool = False) -> pd.Series:
