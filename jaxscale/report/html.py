@@ -20,7 +20,7 @@ from jaxscale.report import plots
 from jaxscale.report.checklist import call, checklist, dataset_of
 from jaxscale.report.content import DERIVATIONS, default_budget, runs_of, sizes_matter
 from jaxscale.report.evidence import fold_name
-from jaxscale.report.style import COLOURS, DARK, DARK_SIZES, SIZES, human, plain, svg, typeset
+from jaxscale.report.style import EVERY, EVERY_DARK, human, plain, svg, typeset
 from jaxscale.result import Fit
 from jaxscale.runs import Runs
 from jaxscale.trust.backtest import forecasts
@@ -77,8 +77,8 @@ def write(fit: Fit, path: str | os.PathLike[str], budget: float | None = None, r
         "checklist": checklist(fit, hold_out),
         "call": call(fit),
         "notes": [n for n in fit.about["notes"] if n not in DERIVATIONS],
-        "light": COLOURS | {f"size{i}": c for i, c in enumerate(SIZES)},
-        "dark": DARK | {f"size{i}": c for i, c in enumerate(DARK_SIZES)},
+        "light": EVERY,
+        "dark": EVERY_DARK,
         "json": _json(_numbers(fit, target, planned, scores, findings)),
     }
     loader = FileSystemLoader(Path(__file__).parent)
