@@ -81,7 +81,8 @@ class Plan:
 
         Returns:
             One row a candidate: what it is, quantiles and mean of the response, regret_mean, regret_q05, regret_q50,
-            regret_q90, regret_q95, regret_worst, cvar (mean response over the worst draws), p_target where there is a target.
+            regret_q90, regret_q95, regret_worst, cvar (mean response over the worst draws), p_target where there is a
+            target.
 
         Raises:
             PlanError: a candidate does not say enough, or this plan weighs none.

@@ -11,7 +11,7 @@ import pandas as pd
 
 from jaxscale.decide.cost import COSTS
 from jaxscale.decide.members import Source, source_of
-from jaxscale.decide.plan import plan
+from jaxscale.decide.plan import Plan
 from jaxscale.decide.problem import complete
 from jaxscale.decide.split import ZOOM, ZOOMS, Frontier
 from jaxscale.errors import PlanError
@@ -30,8 +30,8 @@ VOLUMES = (1.0, 10.0, 100.0)  # times the training tokens, rounded to a power of
 
 @dataclass(frozen=True)
 class Front:
-    """Models of one loss. The loss is that of each draw's own best choice under the budget, so that what the curves of
-    two draws differ by is what serving changes, and not how good the budget's model is.
+    """Models of one loss: of each draw the loss of the plan's own best choice, so that curves differ by what serving
+    changes, and not by how good a model the budget buys.
 
     Attributes:
         curve: a row a size, smallest first: N, serve (FLOP a served token), train_q05, train_q50, train_q95 (FLOP of
@@ -54,7 +54,7 @@ class Front:
 @at_the_door
 def front(
     fit: Any,
-    budget: float,
+    made: Plan,
     served: Sequence[float] | None = None,
     serve_tokens: float = 0.0,
     preset: str | Mapping[str, float] | None = None,
@@ -62,23 +62,27 @@ def front(
     """Training compute against the compute of a served token, 6 N D against 2 N, of models of the same loss.
 
     Args:
-        fit: of a law of models and tokens; whatever `plan` takes, but no list.
-        budget: FLOP, which buy the loss: of training, or of training and serving `serve_tokens`.
+        fit: what the plan was made from, of a law of models and tokens alone.
+        made: the plan whose loss is meant, draw by draw.
         served: tokens served over a model's life, for each of which the best size is found; 1, 10 and 100 times the
             training tokens, as powers of ten, or a tenth, once and ten times `serve_tokens`, unless given.
-        serve_tokens: as of `plan`; at this number the best size is the plan's.
+        serve_tokens: that the plan's budget covers too; at this number the best size is the plan's, unless that was
+            limited.
         preset: as of `plan`.
 
     Raises:
-        PlanError: as `plan`, or the law is not of models and tokens alone.
+        PlanError: the law is not of models and tokens alone, or the plan is another fit's.
     """
     source = source_of(fit, preset)
     if source.law.decides != "N, D":
         raise PlanError(f"{source.law.name} decides {source.law.decides}: a front needs a law of models and tokens.")
-    planned = plan(fit, budget, serve_tokens=serve_tokens, preset=preset)
-    volumes = _volumes(served, serve_tokens, float(np.median(planned.draws["D"])))
+    count = sum(m.count for m in source.members)
+    if not {"N", "D"} <= set(made.draws) or len(made.draws["N"]) != count:
+        raise PlanError(f"The plan was not made from this fit: it has {len(next(iter(made.draws.values())))} draws of "
+                        f"{', '.join(made.chosen)}, expected {count} of N, D.")  # fmt: skip
+    volumes = _volumes(served, serve_tokens, float(np.median(made.draws["D"])))
     sign = -1.0 if source.law.response.better == "higher" else 1.0
-    value, n = planned.draws[planned.response], planned.draws["N"]
+    value, n = made.draws[made.response], made.draws["N"]
     lanes, goals = [], []
     for curves, rows in _thinned(source):
         lanes.append((curves, sign * value[rows], np.log(n[rows])))
@@ -114,7 +118,9 @@ def _thinned(source: Source) -> list[tuple[Frontier, np.ndarray]]:
     total, found, first = sum(m.count for m in source.members), [], 0
     for member in source.members:
         rows = np.arange(0, member.count, max(1, total // THIN))
-        found.append((Frontier(member.law, {p: np.asarray(v)[rows] for p, v in member.params.items()}, {}), first + rows))
+        found.append(
+            (Frontier(member.law, {p: np.asarray(v)[rows] for p, v in member.params.items()}, {}), first + rows)
+        )
         first += member.count
     return found
 

@@ -94,8 +94,8 @@ class Frontier:
         return loss[:, 0] if flat else loss
 
     def tokens_for(self, log_n: np.ndarray, loss: np.ndarray) -> np.ndarray:
-        """Tokens on which sizes (S, sizes) reach losses (S,), of laws whose loss falls with tokens; (S, sizes), infinite
-        where none do."""
+        """Tokens on which sizes (S, sizes) reach losses (S,), infinite where none do; of laws whose loss falls with
+        tokens."""
         n, goal = np.exp(log_n), loss[:, None]
         low, high = (log_n + np.log(ratio) for ratio in RATIOS)
         never = ~(self.at(n, np.exp(high)) <= goal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,16 +12,19 @@ from jaxscale.terminal.console import emit, pairs
 from jaxscale.terminal.exits import DONE
 from jaxscale.terminal.options import (
     FITTING,
+    PICTURES,
     READING,
     Budget,
     FitOrTable,
     Json,
+    Plot,
     above_zero,
     amount,
     apart,
     fitted,
     settings,
     takes,
+    writable,
 )  # fmt: skip
 
 
@@ -61,6 +65,7 @@ def plan(
     preset: Annotated[
         str | None, typer.Option(metavar="NAME", help="Plan with published coefficients of --law, without a table.")
     ] = None,
+    plot: Plot = None,
     json: Json = False,
     *,
     options: dict[str, Any],
@@ -80,14 +85,28 @@ def plan(
         "at": pairs("--at", at, "N=7B"), "limits": pairs("--limit", limit, "N=1B..8B"),
         "schedule": pairs("--schedule", schedule, "steps=20000"),
     }  # fmt: skip
+    picture = None if plot is None else writable(plot, *PICTURES, option="--plot")
     saved, table = apart(source)
     settled = settings(PlanFile, options, table=table, **asked)
     if settled.preset is not None:
         if source is not None or settled.table or settled.fit:
             raise ConfigError("--preset plans with published coefficients; leave out the table and the fit")
-        decided, status = decide(settled.law, preset=settled.preset, **settled.question()), None
+        made, told, status = settled.law, {"preset": settled.preset}, None
     else:
         made = fitted(settled, settled.fit if source is None else saved)
-        decided, status = decide(made, **settled.question()), vars(made.status)
+        told, status = {}, vars(made.status)
+    decided = decide(made, **told, **settled.question())
+    if picture is not None:
+        _draw(decided, made, settled.question() | told, picture)
     emit(json, plan_document(decided) | {"status": status}, plan_text(decided))
     return DONE
+
+
+def _draw(decided: Any, made: Any, question: dict[str, Any], path: Path) -> None:
+    """The valley; where tokens are served at the usual cost, the front of serving too."""
+    from jaxscale.report.decisions import planned
+    from jaxscale.report.style import save
+
+    usual = question["cost"] in (None, "6nd") and not question["at"] and decided.chosen == ("N", "D")
+    served = (question["serve_tokens"] or 0.0) if usual else 0.0
+    save(planned(decided, made, served, preset=question.get("preset")), path)
