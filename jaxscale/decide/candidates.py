@@ -78,17 +78,18 @@ def walls(problem: Problem) -> tuple[float, float]:
     Where others are searched too, only limits of that quantity itself count.
     """
     frame = problem.frame
-    own = [tuple(map(float, ends)) for (column, kind), ends in zip(frame.limits, problem.numbers.limits, strict=True)
-           if kind == YOURS and column == (frame.free or ("",))[0]]  # fmt: skip
-    if len(frame.free) != 1:
-        return own[0] if own else (0.0, np.inf)
-    if not (own or frame.per_param or any(kind == YOURS for _, kind in frame.limits) or problem.numbers.least > 0):
-        return 0.0, np.inf
+    own = (0.0, np.inf)
+    for (column, kind), (low, high) in zip(frame.limits, problem.numbers.limits, strict=True):
+        if kind == YOURS and frame.free[:1] == (column,):
+            own = float(low), float(high)
+    limited = frame.per_param or any(kind == YOURS for _, kind in frame.limits) or problem.numbers.least > 0
+    if len(frame.free) != 1 or not limited:
+        return own
     x = np.linspace(problem.low[0] - AIR, problem.high[0] + AIR, SCAN[1])
     within, yours = _fine(problem, x)
     inside, found = np.flatnonzero(within), [0.0, np.inf]
     if not inside.size:  # least and most are one
-        return own[0] if own else (0.0, np.inf)
+        return own
     for end, (last, beyond) in enumerate(((inside[0], inside[0] - 1), (inside[-1], inside[-1] + 1))):
         if 0 <= beyond < len(x) and not yours[beyond]:
             outside, edge = x[beyond], x[last]

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from jaxscale.decide.plan import Plan, plan
-from jaxscale.decide.serving import front
 from jaxscale.errors import PlanError
 from jaxscale.report.content import REACH, seen
+from jaxscale.report.front import planned as planned
+from jaxscale.report.front import serving as serving
 from jaxscale.report.style import (
-    BAND,
     INK,
     LAW,
     PAPER,
     SLICES,
     SOFT,
-    TARGET,
     canvas,
     halo,
     human,
@@ -29,19 +28,17 @@ from jaxscale.report.style import (
     plain,
     styled,
 )
-from jaxscale.report.valley import draw
 from jaxscale.report.valley import valley as valley
 from jaxscale.result import Fit
 from jaxscale.trust.doctor import OUTLYING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.figure import Figure
 
 NEAR = 1.25  # a run within this factor of a budget is drawn with its slice
 SLICED = 4  # budgets among the runs
 HIGH = 1.12  # times a slice's least response: how far up it is drawn
-DEAR = 6.0  # times the least training compute: how far up a front is drawn
 SMALL = 1e-2  # below, an axis counts in a power of ten
 TOUCH = (0.03, 0.07)  # of the axes: labels of runs as near as that are one label
 
@@ -99,47 +96,6 @@ def isoflop(fit: Fit, budgets: Sequence[float] | np.ndarray | None = None, budge
     title = "Slices of one budget each, and the runs near them" if plans else "The runs near a few budgets"
     response = fit.law.response
     axes.set(title=title, xlabel="model size, parameters", ylabel=f"{response.meaning}, {response.unit}")
-    return figure
-
-
-@styled
-def serving(fit: Any, budget: float, served: Sequence[float] | None = None, **options: Any) -> Figure:
-    """Training compute against the compute of a served token, of models of the loss that a budget buys.
-
-    The curve is the median over draws with its 90 % band; marks are the size that is cheapest to train, and those that
-    are cheapest with some tokens served.
-
-    Args:
-        fit: of a law of models and tokens, or whatever else `plan` takes for one.
-        budget: FLOP that buy the loss.
-        served: tokens served over a model's life, for each of which the best size is marked; 1, 10 and 100 times the
-            training tokens, as powers of ten, unless given.
-        options: of `plan`: serve_tokens, which the budget then covers too; preset; limits.
-
-    Raises:
-        PlanError: as `plan`, or the law is not of models and tokens alone.
-    """
-    figure = canvas(4.2)
-    _front(figure, plan(fit, budget, **options), fit, served, options)
-    return figure
-
-
-@styled
-def planned(made: Plan, fit: Any, serve_tokens: float = 0.0, **options: Any) -> Figure:
-    """`valley` of a plan; where tokens are served, with the front of the plan's loss below.
-
-    Args:
-        made: of a plan with `serve_tokens` and `options`.
-        fit, serve_tokens, options: as of `serving`.
-    """
-    if not serve_tokens:
-        figure = canvas(4.4)
-        draw(figure, made)
-        return figure
-    figure = canvas(8.4)
-    above, below = figure.subfigures(2, 1, height_ratios=[4.3, 4.1])
-    draw(above, made)
-    _front(below, made, fit, None, {"serve_tokens": serve_tokens, **options})
     return figure
 
 
@@ -207,7 +163,8 @@ def purchases(suggestion: pd.DataFrame) -> Figure:
 def _budgets(compute: np.ndarray, target: float | None) -> list[float]:
     """Budgets over the runs' range, each moved to where most runs are near, and the target."""
     found = []
-    for wanted in np.geomspace(*np.quantile(compute, [0.02, 0.98]), SLICED):
+    least, most = np.quantile(compute, [0.02, 0.98])
+    for wanted in np.geomspace(least, most, SLICED):
         close = compute[np.abs(np.log(compute / wanted)) < np.log(NEAR) * 2.0]
         near = np.abs(np.log(compute[None] / close[:, None])) < np.log(NEAR)
         far = np.abs(np.log(close / wanted))
@@ -239,49 +196,6 @@ def _slice(axes: Axes, made: Plan, colour: str, wide: bool, near: np.ndarray) ->
     return np.array([x.min(), x.max()]), np.array([y.min(), y.max()])
 
 
-def _front(
-    room: Figure | SubFigure, made: Plan, fit: Any, served: Sequence[float] | None, options: dict[str, Any]
-) -> None:
-    found = front(fit, made, served, options.get("serve_tokens", 0.0), options.get("preset"))
-    axes = room.subplots()
-    least, curve = found.best.iloc[0], found.curve
-    top = max(DEAR * float(curve["train_q50"].min()), 1.3 * float(found.best["train_q50"].max()))
-    x, low, middle, high = (curve[c].to_numpy(float) for c in ("serve", "train_q05", "train_q50", "train_q95"))
-    if found.drawn:
-        axes.fill_between(x, low, np.minimum(high, 10.0 * top), where=(low < top).tolist(), zorder=2, **BAND)
-    gain = x <= float(least["serve_q50"])
-    axes.plot(x[gain], middle[gain], color=LAW, linewidth=1.6, zorder=3)
-    axes.plot(x[~gain], middle[~gain], color=LAW, linewidth=1.2, linestyle=(0, (2, 2)), zorder=3)
-    for row in found.best.to_dict("records"):
-        colour = TARGET if row["served"] else INK
-        at, height = row["serve_q50"], row["train_q50"]
-        if found.drawn:
-            axes.plot([row["serve_q05"], row["serve_q95"]], [height] * 2, color=colour, linewidth=2.2, zorder=4)
-        axes.plot(at, height, "D", color=colour, markersize=6, markeredgecolor=PAPER, zorder=6)
-        name = f"{human(row['served'])} tokens served" if row["served"] else "training alone"
-        place = (
-            {"xytext": (7, 5), "va": "bottom"} if row["served"] else {"xytext": (0, -8), "va": "top", "ha": "center"}
-        )
-        axes.annotate(
-            f"{name}: {human(row['N_q50'])} on {human(row['D_q50'])}", (at, height), textcoords="offset points",
-            color=colour, zorder=7, fontweight="bold", path_effects=halo(), **place,
-        )  # fmt: skip
-    for wall in made.walls:
-        if curve["N"].iloc[0] < wall < curve["N"].iloc[-1]:
-            axes.axvline(float(np.interp(wall, curve["N"], x)), color=INK, linewidth=1.4, zorder=4)
-            _note(axes, f"limit {human(wall)}", float(np.interp(wall, curve["N"], x)))
-    shown = middle < top
-    left, right = padded(x[shown], 0.02)
-    log_axis(axes, "x", left, right * (right / left) ** 0.12, kind="compute", most=7)
-    bottom = float(low.min())
-    log_axis(axes, "y", bottom * (bottom / top) ** 0.12, top, kind="compute", most=7)
-    loss = float(np.median(found.loss))
-    axes.set(
-        title=f"Models of {found.response} {plain(loss, digits=4)}: what cheaper serving costs to train",
-        xlabel="compute of a served token, FLOP (2 N)", ylabel="training compute, FLOP",
-    )  # fmt: skip
-
-
 def _key(axes: Axes, suggestion: pd.DataFrame) -> None:
     """The runs by number: their inputs."""
     inputs = [c for c in suggestion.columns if c in list(suggestion.columns)[: list(suggestion.columns).index("cost")]]
@@ -291,11 +205,3 @@ def _key(axes: Axes, suggestion: pd.DataFrame) -> None:
         y = 1.0 - i / (len(suggestion) + 1.0)
         axes.text(0.0, y, str(i), transform=axes.transAxes, fontweight="bold", va="center")
         axes.text(0.12, y, said, transform=axes.transAxes, color=SOFT, va="center")
-
-
-def _note(axes: Axes, text: str, x: float) -> None:
-    """Beside a vertical line, at the top."""
-    axes.annotate(
-        text, (x, 0.97), (-4, 0), ("data", "axes fraction"), "offset points", ha="right", va="top", color=INK,
-        path_effects=halo(), zorder=6,
-    )  # fmt: skip

@@ -193,7 +193,6 @@ def padded(values: Sequence[float] | np.ndarray, share: float = 0.06) -> tuple[f
 
 # ---- files --------------------------------------------------------------------------------------
 
-PICTURES = (".svg", ".png", ".pdf")
 DPI = 160
 
 
@@ -202,15 +201,15 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
 
     Args:
         figure: what to write.
-        path: ends in one of `PICTURES`.
+        path: ends in .svg, .png or .pdf.
     """
     path = Path(path)
     kind = path.suffix.lower().removeprefix(".")
     part = path.with_name(f".{path.name}.{os.getpid()}")
-    when = {} if kind == "png" else {"metadata": {"Date": None} if kind == "svg" else {"CreationDate": None}}
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
     try:
         with style.context(["default", RC]):
-            figure.savefig(part, format=kind, dpi=DPI, **when)
+            figure.savefig(part, format=kind, dpi=DPI, metadata=undated)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

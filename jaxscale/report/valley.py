@@ -81,7 +81,7 @@ def draw(room: Figure | SubFigure, plan: Plan) -> None:
         if wide:
             axes.vlines(x, table["regret_q05"], table["regret_q95"], color=LAW, alpha=0.35, linewidth=4)
         axes.plot(x, middle, "o", color=LAW, markersize=5, zorder=3)
-        top = 1.15 * float(table["regret_q95"][shown].max())
+        top = 1.15 * float(table["regret_q95"].to_numpy(float)[shown].max())
     else:
         if wide:
             axes.fill_between(x, table["regret_q05"], table["regret_q95"], zorder=2, **BAND)
@@ -106,7 +106,7 @@ def draw(room: Figure | SubFigure, plan: Plan) -> None:
 
 def _weighed(plan: Plan) -> tuple[Law, pd.DataFrame]:
     """Whose response it is, and the choices that were weighed, in order."""
-    if plan.judge is None or "regret_q50" not in plan.profile or plan.profile[plan.chosen[0]].nunique() < 2:
+    if plan.judge is None or "regret_q50" not in plan.profile or len(np.unique(plan.profile[plan.chosen[0]])) < 2:
         raise PlanError("There is no valley to draw: this plan weighs fewer than two choices of one quantity.")
     return plan.judge.members[0].law, plan.profile.sort_values(plan.chosen[0], kind="stable")
 
@@ -178,8 +178,9 @@ def _strip(axes: Axes, best: np.ndarray, log: bool, wide: bool) -> None:
         text = f"best in {100 * share:.0f} % of draws: {human(values[most])}"
         high = low = values[most]
     else:
-        bins = np.linspace(*np.quantile(np.log(best) if log else best, [0.002, 0.998]), BINS + 1)
-        held, edges = np.histogram(np.log(best) if log else best, bins)
+        shown = np.log(best) if log else best
+        least, most = np.quantile(shown, [0.002, 0.998])
+        held, edges = np.histogram(shown, np.linspace(least, most, BINS + 1))
         axes.stairs(held / held.max(), np.exp(edges) if log else edges, fill=True, **BAND)
         axes.plot([low, high], [0.0, 0.0], color=LAW, linewidth=3.5, solid_capstyle="butt", clip_on=False, zorder=4)
         axes.plot([middle] * 2, [0.0, 1.0], color=LAW, linewidth=1.6)
