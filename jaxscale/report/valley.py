@@ -107,7 +107,10 @@ def draw(room: Figure | SubFigure, plan: Plan) -> None:
 def _weighed(plan: Plan) -> tuple[Law, pd.DataFrame]:
     """Whose response it is, and the choices that were weighed, in order."""
     if plan.judge is None or "regret_q50" not in plan.profile or len(np.unique(plan.profile[plan.chosen[0]])) < 2:
-        raise PlanError("There is no valley to draw: this plan weighs fewer than two choices of one quantity.")
+        raise PlanError(
+            "There is no valley to draw: this plan weighs fewer than two choices of one quantity. Leave the "
+            "picture out, or let the plan choose."
+        )
     return plan.judge.members[0].law, plan.profile.sort_values(plan.chosen[0], kind="stable")
 
 
@@ -135,7 +138,7 @@ def _flat(axes: Axes, plan: Plan, symbol: str) -> None:
     axes.annotate(
         f"{human(low)} to {human(high)} lose at most {100 * FLAT:g} %", (at, 0.975),
         ({"left": 4, "center": 0, "right": -4}[side], 0), ("data", "axes fraction"), "offset points", ha=side, va="top",
-        color=SOFT, zorder=6, path_effects=halo(),
+        color=SOFT, zorder=6,
     )  # fmt: skip
 
 
@@ -188,7 +191,7 @@ def _strip(axes: Axes, best: np.ndarray, log: bool, wide: bool) -> None:
     left = axes.transAxes.inverted().transform(axes.transData.transform((high, 0.0)))[0] > 0.5
     label = axes.annotate(
         text, (low if left else high, 0.6), (-10 if left else 10, 0), textcoords="offset points", color=LAW,
-        ha="right" if left else "left", va="center", path_effects=halo(), zorder=6,
+        ha="right" if left else "left", va="center", zorder=6,
     )  # fmt: skip
     label.set_in_layout(False)
     axes.set(ylim=(0.0, 1.15), yticks=[])
