@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 DEEP = 6.0  # times what counts as flat: how much regret is shown
 FEW = 12  # candidates or best choices; fewer are drawn one by one
 BINS = 40
-WORDS = {"N": "parameters", "D": "tokens"}
 
 
 @styled
@@ -99,7 +98,7 @@ def draw(room: Figure | SubFigure, plan: Plan) -> None:
     axes.tick_params(axis="x", labelbottom=False, length=0)
     unit = f", {law.response.unit}" if law.response.unit else ""
     spent = f", on a budget of {plain(plan.budget)} {plan.asked_in}".rstrip() if np.isfinite(plan.budget) else ""
-    axes.set(title=f"What another choice would lose{spent}", ylabel=f"{plan.response} lost{unit}")
+    axes.set(title=f"What another choice would lose{spent}", ylabel=f"regret{unit}")
     _strip(strip, best, log, wide)
     strip.set_xlabel(f"{plan.meanings.get(symbol, symbol)} ({symbol})")
 
@@ -108,8 +107,8 @@ def _weighed(plan: Plan) -> tuple[Law, pd.DataFrame]:
     """Whose response it is, and the choices that were weighed, in order."""
     if plan.judge is None or "regret_q50" not in plan.profile or len(np.unique(plan.profile[plan.chosen[0]])) < 2:
         raise PlanError(
-            "There is no valley to draw: this plan weighs fewer than two choices of one quantity. Leave the "
-            "picture out, or let the plan choose."
+            "There is no valley to draw: this plan weighs no two choices of one quantity against each other. Leave the "
+            "picture out."
         )
     return plan.judge.members[0].law, plan.profile.sort_values(plan.chosen[0], kind="stable")
 
@@ -155,11 +154,13 @@ def _wall(panels: tuple[Axes, Axes], wall: float, beyond: float) -> None:
 
 
 def _recommended(axes: Axes, plan: Plan, height: float) -> None:
-    symbol, *others = plan.chosen
-    at = plan.recommended[symbol]
+    at = plan.recommended[plan.chosen[0]]
     axes.plot(at, height, "D", color=TARGET, markersize=6.5, markeredgecolor=PAPER, zorder=6, clip_on=False)
-    rest = ", ".join(f"{human(plan.recommended[s])} {WORDS.get(s, s)}" for s in others)
-    said = f"{human(at)} {WORDS.get(symbol, symbol)}" + (f"\non {rest}" if rest else "")
+    value = {s: human(plan.recommended[s]) for s in plan.chosen}
+    if plan.chosen == ("N", "D"):
+        said = f"{value['N']} parameters\non {value['D']} tokens"
+    else:
+        said = ", ".join(f"{s} = {v}" for s, v in value.items())
     side = _side(axes, at)
     axes.annotate(
         said, (at, height), ({"left": -4, "center": 0, "right": 4}[side], 10), textcoords="offset points", ha=side,
