@@ -109,7 +109,9 @@ class Page(HTMLParser):
 
 
 @pytest.mark.parametrize("which", ["fit", "refused", "point"])
-@pytest.mark.parametrize("draw", [plots.loss_against_compute, plots.curve, plots.optimal_size, plots.posterior_pairs])
+@pytest.mark.parametrize(
+    "draw", [plots.loss_against_compute, plots.curve, plots.optimal_size, plots.isoflop, plots.posterior_pairs]
+)
 def test_every_figure_of_every_kind_of_fit(draw, which, request):
     figure = draw(request.getfixturevalue(which))
     assert isinstance(figure, Figure)

@@ -83,7 +83,9 @@ def isoflop(fit: Fit, budgets: Sequence[float] | np.ndarray | None = None, budge
         ends = _slice(axes, made, colour, fit.has_draws, runs.sizes["N"][near])
         sizes += list(ends[0])
         heights += list(ends[1])
-    log_axis(axes, "x", *padded(sizes or runs.sizes["N"], 0.04))
+    least, most = padded(sizes or runs.sizes["N"], 0.04)
+    air = 2.0 if most < 1.2 * least else 1.0  # one size alone
+    log_axis(axes, "x", least / air, most * air)
     low, high = padded(heights or runs.y, 0.05)
     log_axis(axes, "y", low * (low / high) ** (0.06 if plans else 0.0), high, most=7)
     if crossed:
@@ -91,7 +93,8 @@ def isoflop(fit: Fit, budgets: Sequence[float] | np.ndarray | None = None, budge
         axes.text(0.012, 0.025, said, transform=axes.transAxes, color=SOFT, fontsize=7.5, path_effects=halo())
     if not plans:
         for b, colour in zip(chosen, colours, strict=True):
-            axes.plot([], [], "o", color=colour, markersize=4, label=f"{plain(b)} FLOP")
+            if (np.abs(np.log(runs.sizes["C"] / b)) < np.log(NEAR)).any():
+                axes.plot([], [], "o", color=colour, markersize=4, label=f"{plain(b)} FLOP")
         axes.legend(frameon=False, labelcolor=SOFT)
     title = "Slices of one budget each, and the runs near them" if plans else "The runs near a few budgets"
     response = fit.law.response
