@@ -109,7 +109,9 @@ class Page(HTMLParser):
 
 
 @pytest.mark.parametrize("which", ["fit", "refused", "point"])
-@pytest.mark.parametrize("draw", [plots.loss_against_compute, plots.curve, plots.optimal_size, plots.posterior_pairs])
+@pytest.mark.parametrize(
+    "draw", [plots.loss_against_compute, plots.curve, plots.optimal_size, plots.isoflop, plots.posterior_pairs]
+)
 def test_every_figure_of_every_kind_of_fit(draw, which, request):
     figure = draw(request.getfixturevalue(which))
     assert isinstance(figure, Figure)
@@ -221,7 +223,7 @@ def test_page_parses_and_loads_nothing(pages):
 
 def test_page_of_a_fit_holds_status_answer_figures_and_evidence(pages, fit):
     page = Page(pages["fit"])
-    assert page.tags.count("svg") == page.tags.count("figure") == 4
+    assert page.tags.count("svg") == page.tags.count("figure") == 6
     assert fit.status.sentence.replace("  ", " ") in page.text
     assert page.text.index(fit.status.sentence) < page.text.index("Parameters")
     size = js.plan(fit, BUDGET).summary().loc["N"]
@@ -244,7 +246,7 @@ def test_refused_fit_has_its_fix_and_its_runs_and_no_interval(pages, refused):
 
 def test_point_fit_has_values_and_no_interval(pages, point):
     page = Page(pages["point"])
-    assert page.tags.count("svg") == 2
+    assert page.tags.count("svg") == 4
     assert not re.search(r"90 %:|\[\d", page.text)
     assert "a point fit has no interval" in page.text
     assert human(js.plan(point, compute_of(point).max() * 10).recommended["N"]) in page.text

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxscale.decide.members import Source
-from jaxscale.decide.problem import PAID, SHARE, complete
-from jaxscale.decide.question import Ask, Problem, column_of, given_and_tied
+from jaxscale.decide.problem import PAID, SHARE, YOURS, complete
+from jaxscale.decide.question import SCAN, Ask, Problem, column_of, given_and_tied
 from jaxscale.decide.solve import places, solve
 from jaxscale.errors import PlanError
 from jaxscale.law import Law
@@ -19,6 +19,7 @@ from jaxscale.words import plain
 ALONG = {1: 241}  # candidates where one quantity is searched
 FEWER = 49  # where several are, each of which is solved for
 THINNED = 64  # draws over whose mean the others are put at their best
+AIR, CLOSER = 0.1, 3  # how far beyond the search a wall is looked for, of a logarithm, and how often closer
 REACH, FARTHER = 10.0, 1e3  # the candidates go this far beyond the optima of the draws, or where it is flatter
 
 
@@ -69,6 +70,42 @@ def _first(problem: Problem, at: Mapping[str, np.ndarray], points: int, reach: f
     low, high = np.quantile(np.log(values) if log else values, [0.01, 0.99])
     more = np.log(reach) if log else high - low + 0.1 * (problem.high[0] - problem.low[0])
     return np.linspace(max(problem.low[0], low - more), min(problem.high[0], high + more), points)
+
+
+def walls(problem: Problem) -> tuple[float, float]:
+    """Least and most of the first quantity searched that the question's limits leave; 0 and infinity without.
+
+    Where others are searched too, only limits of that quantity itself count.
+    """
+    frame = problem.frame
+    own = (0.0, np.inf)
+    for (column, kind), (low, high) in zip(frame.limits, problem.numbers.limits, strict=True):
+        if kind == YOURS and frame.free[:1] == (column,):
+            own = float(low), float(high)
+    limited = frame.per_param or any(kind == YOURS for _, kind in frame.limits) or problem.numbers.least > 0
+    if len(frame.free) != 1 or not limited:
+        return own
+    x = np.linspace(problem.low[0] - AIR, problem.high[0] + AIR, SCAN[1])
+    within, yours = _fine(problem, x)
+    inside, found = np.flatnonzero(within), [0.0, np.inf]
+    if not inside.size:  # least and most are one
+        return own
+    for end, (last, beyond) in enumerate(((inside[0], inside[0] - 1), (inside[-1], inside[-1] + 1))):
+        if 0 <= beyond < len(x) and not yours[beyond]:
+            outside, edge = x[beyond], x[last]
+            for _ in range(CLOSER):
+                between = np.linspace(outside, edge, SCAN[1])
+                first = int(np.argmax(_fine(problem, between)[0]))
+                outside, edge = between[first - 1], between[first]
+            found[end] = float(np.exp(edge) if frame.logs[0] else edge)
+    return found[0], found[1]
+
+
+def _fine(problem: Problem, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of points of a search in one dimension: whether they lie within everything, and within the question's limits."""
+    numbers, _, _ = problem.lanes(len(x))
+    fine = {kind: np.asarray(v) for kind, v in places(problem.frame, jnp.asarray(x[:, None]), numbers)[1].items()}
+    return np.logical_and.reduce(list(fine.values())), fine[YOURS]
 
 
 def rounded(problem: Problem, points: Mapping[str, np.ndarray], to: Mapping[str, float]) -> dict[str, np.ndarray]:

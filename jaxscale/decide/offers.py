@@ -14,7 +14,7 @@ import pandas as pd
 from jaxscale.errors import JaxscaleError, PlanError
 from jaxscale.readers import read_runs
 from jaxscale.result import Fit
-from jaxscale.variables import SYMBOLS, training_compute
+from jaxscale.variables import FLOPS, SYMBOLS, training_compute
 from jaxscale.words import plain, quoted
 
 COST = "cost"
@@ -34,12 +34,14 @@ class Candidates:
         cost: (runs,), in the unit of `spend`.
         label: (runs,) the row label that each had in the table given.
         notes: what was derived or left out.
+        unit: of the cost; empty where only the asker knows.
     """
 
     inputs: Mapping[str, np.ndarray]
     cost: np.ndarray
     label: np.ndarray
     notes: tuple[str, ...]
+    unit: str
 
     def __len__(self) -> int:
         return len(self.cost)
@@ -47,7 +49,7 @@ class Candidates:
     def take(self, rows: np.ndarray) -> Candidates:
         """Some of them."""
         inputs = {s: v[rows] for s, v in self.inputs.items()}
-        return Candidates(inputs, self.cost[rows], self.label[rows], self.notes)
+        return Candidates(inputs, self.cost[rows], self.label[rows], self.notes, self.unit)
 
     def shown(self, fit: Fit) -> dict[str, np.ndarray]:
         """Inputs by symbol as tables and queries state them, vectors spread over columns."""
@@ -82,7 +84,7 @@ def candidates_of(fit: Fit, given: Any, spend: float) -> Candidates:
         raise PlanError(f"The candidates cannot be used. {error}") from None
     cost, priced = _cost(fit, frame, inputs)
     notes = [*(f"Of candidates {text}." for text in said), *priced]
-    whole = Candidates(inputs, cost, frame.index.to_numpy(), tuple(notes))
+    whole = Candidates(inputs, cost, frame.index.to_numpy(), tuple(notes), FLOPS.unit if priced else "")
     inside = _inside(fit, inputs)
     if not inside.any():
         raise PlanError(f"All candidates lie where {fit.law.name} means nothing: {_box(fit)}.")
@@ -97,7 +99,7 @@ def candidates_of(fit: Fit, given: Any, spend: float) -> Candidates:
     if given is not None and (dear := int(np.sum(inside & ~paid))):
         notes.append(f"{dear} of {len(cost)} candidates cost more than there is to spend.")
     found = whole.take(np.flatnonzero(paid))
-    return Candidates(found.inputs, found.cost, found.label, tuple(notes))
+    return Candidates(found.inputs, found.cost, found.label, tuple(notes), found.unit)
 
 
 def _frame(given: Any) -> pd.DataFrame:

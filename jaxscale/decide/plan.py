@@ -36,6 +36,7 @@ class Plan:
         asked: what the plan answers, as the beginning of a sentence.
         asked_in: unit of the budget; empty where only the asker knows.
         meanings: symbol -> what it is.
+        walls: least and most of the first choice that limits of the question allow; 0 and infinity without.
         judge: puts candidates to the draws; None where there is nothing to weigh.
         columns: symbol -> canonical column.
         complete: a candidate by column -> every column that the laws need.
@@ -51,6 +52,7 @@ class Plan:
     asked: str = ""
     asked_in: str = "FLOP"
     meanings: Mapping[str, str] = field(default_factory=dict, repr=False)
+    walls: tuple[float, float] = (0.0, np.inf)
     judge: Judge | None = field(default=None, repr=False, compare=False)
     columns: Mapping[str, str] = field(default_factory=dict, repr=False)
     complete: Callable[[Mapping[str, Any]], dict[str, Any]] | None = field(default=None, repr=False, compare=False)
@@ -78,8 +80,9 @@ class Plan:
                 choice alone. What the budget pays for follows where it is not given.
 
         Returns:
-            One row a candidate: what it is, quantiles and mean of the response, regret_mean, regret_q90, regret_q95,
-            regret_worst, cvar (mean response over the worst draws), p_target where there is a target.
+            One row a candidate: what it is, quantiles and mean of the response, regret_mean, regret_q05, regret_q50,
+            regret_q90, regret_q95, regret_worst, cvar (mean response over the worst draws), p_target where there is a
+            target.
 
         Raises:
             PlanError: a candidate does not say enough, or this plan weighs none.

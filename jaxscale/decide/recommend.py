@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from jaxscale.decide.answer import AT_EDGE, Answer, answer, seen_costs
-from jaxscale.decide.candidates import FARTHER, completed, profile, rounded
+from jaxscale.decide.candidates import FARTHER, completed, profile, rounded, walls
 from jaxscale.decide.members import Source, how_far_believed, without_interval
 from jaxscale.decide.problem import SHARE
 from jaxscale.decide.question import Ask, Problem, column_of, problem_of
@@ -82,7 +82,7 @@ def decide(
         "asked": f"The best use of {what}" if what else f"The best {' and '.join(chosen)}",
         "asked_in": unit(options[0].problem).strip(), "judge": judge,
         "columns": {symbols.get(c, c): c for c in columns},
-        "complete": _completer(source, ask, options[0].problem),
+        "complete": _completer(source, ask, options[0].problem), "walls": walls(options[0].problem),
     }  # fmt: skip
 
 

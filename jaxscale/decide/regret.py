@@ -62,18 +62,20 @@ class Judge:
 
         Returns:
             The candidate by symbol; quantiles and mean of the response; excess_mean, the mean above the best
-            candidate's; regret_mean, regret_q90, regret_q95, regret_worst; cvar, the mean response of the worst draws;
-            p_target, the share of draws that reach the target, where there is one.
+            candidate's; regret_mean, regret_q05, regret_q50, regret_q90, regret_q95, regret_worst; cvar, the mean
+            response of the worst draws; p_target, the share of draws that reach the target, where there is one.
         """
         values = self.responses(at)
         regret = self.sign * (values - self.best[:, None])
         mean, name = values.mean(axis=0), self.response
         table = {self.symbols.get(c, c): np.asarray(at[c]) for c in columns}
-        said = values if self.source is None else self.source.with_error(at, values)
+        said = values if self.source is None or self.others is not None else self.source.with_error(at, values)
         table |= {f"{name}_{q}": np.quantile(said, p, axis=0) for q, p in QUANTILES.items()}
         table |= {f"{name}_mean": said.mean(axis=0), "excess_mean": self.sign * mean - (self.sign * mean).min()}
-        table |= {"regret_mean": regret.mean(axis=0), "regret_q90": np.quantile(regret, 0.90, axis=0)}
-        table |= {"regret_q95": np.quantile(regret, RISK, axis=0), "regret_worst": regret.max(axis=0)}
+        levels = {"q05": QUANTILES["q05"], "q50": QUANTILES["q50"], "q90": 0.90, "q95": RISK}
+        found = np.quantile(regret, list(levels.values()), axis=0)
+        table |= {"regret_mean": regret.mean(axis=0)} | {f"regret_{q}": v for q, v in zip(levels, found, strict=True)}
+        table |= {"regret_worst": regret.max(axis=0)}
         worst = np.sort(self.sign * values, axis=0)[int(np.floor(self.level * len(values))) :]
         table["cvar"] = self.sign * worst.mean(axis=0)
         if self.target is not None:

@@ -15,6 +15,7 @@ from jaxscale.variables import DERIVED, FLOPS_PER_PARAM_TOKEN
 RATIOS = (1e-8, 1e11)  # tokens per parameter that are searched
 GRID = 97
 ZOOMS, ZOOM = 3, 8
+HALVINGS = 44  # of a range of tokens, until nothing of it is left
 SPLIT = ("params", "tokens")
 
 
@@ -91,6 +92,18 @@ class Frontier:
         n, d = (v[:, None] if flat else v for v in (n, d))
         loss = self._loss(self._known(n, d))
         return loss[:, 0] if flat else loss
+
+    def tokens_for(self, log_n: np.ndarray, loss: np.ndarray) -> np.ndarray:
+        """Tokens on which sizes (S, sizes) reach losses (S,), infinite where none do; of laws whose loss falls with
+        tokens."""
+        n, goal = np.exp(log_n), loss[:, None]
+        low, high = (log_n + np.log(ratio) for ratio in RATIOS)
+        never = ~(self.at(n, np.exp(high)) <= goal)
+        for _ in range(HALVINGS):
+            middle = 0.5 * (low + high)
+            short = ~(self.at(n, np.exp(middle)) <= goal)
+            low, high = np.where(short, middle, low), np.where(short, high, middle)
+        return np.where(never, np.inf, np.exp(0.5 * (low + high)))
 
     def _known(self, n: Any, d: Any) -> dict[str, Any]:
         known: dict[str, Any] = {"params": n, "tokens": d}

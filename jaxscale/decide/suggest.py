@@ -68,7 +68,8 @@ def suggest(
         The runs in the order to buy: the law's inputs, cost, expected_sd_after (of the target, in the response's unit,
         over this row and those before; of a budget, of the logarithm of the best size), gain (what this row takes off
         it; of a budget, off the expected regret), of a budget expected_regret_after, and candidate (row label in the
-        table given). `attrs` holds sd_now or regret_now, spent, and notes. No row where no run is worth buying.
+        table given). `attrs` holds sd_now, regret_now of a budget, spent, response and its unit, unit_of_cost (empty
+        where only the asker knows), and notes. No row where no run is worth buying.
 
     Raises:
         PlanError: the fit was refused or has no posterior, there is nothing to spend, no candidate can be used or
@@ -239,7 +240,9 @@ def _table(fit: Fit, offer: Candidates, search: Search, spread: Search, found: S
     else:
         table["gain"], now = -np.diff(sd), {"sd_now": float(sd[0])}
     table["candidate"] = offer.label[chosen]
-    table.attrs |= {**now, "spent": spent}
+    response = fit.law.response
+    table.attrs |= {**now, "spent": spent, "response": response.meaning, "unit": response.unit}
+    table.attrs["unit_of_cost"] = offer.unit
     return table
 
 

@@ -16,11 +16,11 @@ from markupsafe import Markup
 
 from jaxscale.decide.plan import FLAT, Plan, plan
 from jaxscale.errors import PlanError
-from jaxscale.report import plots
 from jaxscale.report.checklist import call, checklist, dataset_of
 from jaxscale.report.content import DERIVATIONS, default_budget, runs_of, sizes_matter
 from jaxscale.report.evidence import fold_name
-from jaxscale.report.style import COLOURS, DARK, DARK_SIZES, SIZES, human, plain, svg, typeset
+from jaxscale.report.figures import figures
+from jaxscale.report.style import EVERY, EVERY_DARK, human, plain, typeset
 from jaxscale.result import Fit
 from jaxscale.runs import Runs
 from jaxscale.trust.backtest import forecasts
@@ -29,20 +29,6 @@ from jaxscale.words import by_name, spread
 
 LEAST_RUNS = 20  # for a backtest
 UNITS = {"N": "parameters", "D": "training tokens", "tokens_per_param": "tokens per parameter", "loss": ""}
-CAPTIONS = {
-    "compute": "Each point is a run, coloured by model size. The line is the loss of the best model at each budget, as "
-    "the law has it.",
-    "curve": "Each point is a run; the line is the law.",
-    "size": "Left, the best model size at each budget; right, the tokens per parameter that go with it. Points are the "
-    "runs. Where the line runs beside them rather than through them, no run was near the best size.",
-    "fan": "Each fold fits smaller runs and forecasts the next larger ones. Zero is the forecast, a bar holds a new "
-    "run with 90 % probability, hollow points fell outside, triangles lie beyond the axis. A drift away from zero "
-    "means that the law bends.",
-    "pairs": "What the runs say of each parameter and of each pair. Narrow ridges are normal: a coefficient and its "
-    "exponent trade off, which is why published coefficients need all their digits.",
-}
-NOT_DRAWN = "No law is drawn: the fit was refused."
-BANDS = " The band holds it with 90 % probability, and the diamond is the target."
 
 
 def write(fit: Fit, path: str | os.PathLike[str], budget: float | None = None, runs: Runs | None = None) -> None:
@@ -68,7 +54,7 @@ def write(fit: Fit, path: str | os.PathLike[str], budget: float | None = None, r
         "fit": fit,
         "source": _named(fit.about["source"]),
         "answer": _answer(fit, planned, no_plan, given=budget is not None),
-        "figures": _figures(fit, target, points),
+        "figures": figures(fit, target, planned, points),
         "parameters": _parameters(fit),
         "published": _published(fit),
         "findings": findings,
@@ -77,8 +63,8 @@ def write(fit: Fit, path: str | os.PathLike[str], budget: float | None = None, r
         "checklist": checklist(fit, hold_out),
         "call": call(fit),
         "notes": [n for n in fit.about["notes"] if n not in DERIVATIONS],
-        "light": COLOURS | {f"size{i}": c for i, c in enumerate(SIZES)},
-        "dark": DARK | {f"size{i}": c for i, c in enumerate(DARK_SIZES)},
+        "light": EVERY,
+        "dark": EVERY_DARK,
         "json": _json(_numbers(fit, target, planned, scores, findings)),
     }
     loader = FileSystemLoader(Path(__file__).parent)
@@ -144,26 +130,6 @@ def _answer(fit: Fit, planned: Plan | None, no_plan: str, given: bool) -> dict[s
         sentences.append("No budget was given, so this is ten times the compute of the largest run.")
     title = f"With {plain(planned.budget)} FLOP of training compute"
     return {"title": title, "cards": cards, "sentences": sentences}
-
-
-def _figures(fit: Fit, target: float | None, points: pd.DataFrame | None) -> list[dict[str, Any]]:
-    drawn = []
-    if target is not None:
-        said = CAPTIONS["compute"] if fit.status.ok else f"The runs, coloured by model size. {NOT_DRAWN}"
-        drawn.append((plots.loss_against_compute(fit, target), said + (BANDS if fit.has_draws else "")))
-        if fit.status.ok:
-            drawn.append((plots.optimal_size(fit, budget=target), CAPTIONS["size"]))
-    else:
-        said = CAPTIONS["curve"] if fit.status.ok else f"The runs. {NOT_DRAWN}"
-        drawn.append((plots.curve(fit), said + (" The band holds it with 90 % probability." if fit.has_draws else "")))
-    if points is not None and len(points):
-        drawn.append((plots.backtest_fan(points), CAPTIONS["fan"]))
-    if fit.has_draws:
-        drawn.append((plots.posterior_pairs(fit), CAPTIONS["pairs"]))
-    return [
-        {"svg": Markup(svg(figure, f"figure{i}", caption)), "caption": caption, "number": i}
-        for i, (figure, caption) in enumerate(drawn, 1)
-    ]
 
 
 def _backtest(fit: Fit, runs: Runs) -> tuple[pd.DataFrame | None, pd.DataFrame | None, str]:

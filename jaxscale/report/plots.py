@@ -10,6 +10,10 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from jaxscale.report.content import REACH, Seen, curves, frontier_of, seen
+from jaxscale.report.decisions import isoflop as isoflop
+from jaxscale.report.decisions import planned as planned
+from jaxscale.report.decisions import purchases as purchases
+from jaxscale.report.decisions import serving as serving
 from jaxscale.report.evidence import backtest_fan as backtest_fan
 from jaxscale.report.evidence import comparison as comparison
 from jaxscale.report.posterior import posterior_pairs as posterior_pairs
@@ -31,6 +35,7 @@ from jaxscale.report.style import (
     plain,
     styled,
 )
+from jaxscale.report.valley import valley as valley
 from jaxscale.result import Fit
 from jaxscale.trust.doctor import OUTLYING
 from jaxscale.variables import Variable

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +34,7 @@ COLOURS = {
 }
 INK, SOFT, LINE, PAPER, DATA, LAW, TARGET, OUTLIER = COLOURS.values()
 SIZES = ("#a6d4ec", "#83bfe0", "#62a8d2", "#448fc1", "#2b76ad", "#1a5d93", "#0e4474")  # runs, small to large models
+SLICES = ("#c98a1c", "#d96f1e", "#bf4a33", "#973349", "#6a2a5c", "#3d2257")  # budgets, small to large
 DARK = {
     "ink": "#e9eaec",
     "soft": "#a3a8b1",
@@ -43,6 +46,15 @@ DARK = {
     "outlier": "#ef7fb4",
 }
 DARK_SIZES = ("#2f6c99", "#3d80ae", "#4f95c3", "#65a9d5", "#80bde3", "#a0d1ef", "#c6e6fa")
+DARK_SLICES = ("#c98f2e", "#e08a45", "#ee8f72", "#f09aa0", "#e3aacb", "#d6bff0")
+
+
+def _named(single: Mapping[str, str], **ramps: Sequence[str]) -> dict[str, str]:
+    return dict(single) | {f"{name}{i}": c for name, ramp in ramps.items() for i, c in enumerate(ramp)}
+
+
+EVERY = _named(COLOURS, size=SIZES, slice=SLICES)  # name of a CSS variable -> its colour
+EVERY_DARK = _named(DARK, size=DARK_SIZES, slice=DARK_SLICES)
 BAND = {"color": LAW, "alpha": 0.2, "linewidth": 0}
 RC = {
     "font.size": 8.5,
@@ -179,6 +191,30 @@ def padded(values: Sequence[float] | np.ndarray, share: float = 0.06) -> tuple[f
     return float(np.exp(low - air)), float(np.exp(high + air))
 
 
+# ---- files --------------------------------------------------------------------------------------
+
+DPI = 160
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure made by a styled function, whole or not at all; the same figure gives the same bytes.
+
+    Args:
+        figure: what to write.
+        path: ends in .svg, .png or .pdf.
+    """
+    path = Path(path)
+    kind = path.suffix.lower().removeprefix(".")
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    try:
+        with style.context(["default", RC]):
+            figure.savefig(part, format=kind, dpi=DPI, metadata=undated)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 # ---- SVG for a page -----------------------------------------------------------------------------
 
 
@@ -203,7 +239,7 @@ def svg(figure: Figure, prefix: str, title: str) -> str:
     drawn = re.sub(r'\bid="', f'id="{prefix}-', drawn)
     drawn = re.sub(r'href="#', f'href="#{prefix}-', drawn)
     drawn = re.sub(r"url\(#", f"url(#{prefix}-", drawn)
-    names = {v: k for k, v in COLOURS.items()} | {v: f"size{i}" for i, v in enumerate(SIZES)}
+    names = {v: k for k, v in EVERY.items()}
     drawn = re.sub(r"#[0-9a-f]{6}\b", lambda m: f"var(--{names[m[0]]}, {m[0]})" if m[0] in names else m[0], drawn)
     label = f'<svg role="img" aria-label="{html.escape(title, quote=True)}"'
     return re.sub(r'^<svg width="[^"]*" height="[^"]*"', label, drawn)

@@ -11,15 +11,18 @@ from jaxscale.terminal.console import emit
 from jaxscale.terminal.exits import DONE, NO
 from jaxscale.terminal.options import (
     FITTING,
+    PICTURES,
     READING,
     FitOrTable,
     Json,
+    Plot,
     above_zero,
     apart,
     fitted,
     numbers,
     settings,
     takes,
+    writable,
 )  # fmt: skip
 
 Recipe = Annotated[str, typer.Argument(metavar="FIT", help="A saved fit (.nc).")]
@@ -78,6 +81,7 @@ def suggest(
     repeats: Annotated[int, typer.Option(help="How often the same run may be bought.")] = 1,
     discrepancy: Annotated[bool, typer.Option(help="Count the law's own error beyond the data.")] = True,
     check: Annotated[bool, typer.Option(help="Check the promise against simulated results.")] = False,
+    plot: Plot = None,
     json: Json = False,
     *,
     options: dict[str, Any],
@@ -97,11 +101,17 @@ def suggest(
         raise ConfigError("say what the runs are for: --target N=7e10 --target D=1.4e12, or --budget 1e24")
     if spend is None:
         raise ConfigError("say what the runs may cost together: --spend 2e20")
+    picture = None if plot is None else writable(plot, *PICTURES, option="--plot")
     saved, table = apart(source)
     made = fitted(settings(FitFile, options, table=table), saved)
     wanted: dict[str, Any] = point or {"budget": budget}
     limits = {"spend": spend, "runs": runs, "repeats": repeats, "discrepancy": discrepancy, "check": check}
     bought = choose(made, candidates, target=wanted, **limits)
+    if picture is not None:
+        from jaxscale.report.decisions import purchases
+        from jaxscale.report.style import save
+
+        save(purchases(bought), picture)
     about = {k: bought.attrs[k] for k in ("sd_now", "regret_now", "spent") if k in bought.attrs}
     said = f"a budget of {plain(budget)} FLOP" if budget else ", ".join(target or ())
     document = {"runs": bought, **about, "spend": spend, "notes": bought.attrs["notes"], "status": vars(made.status)}

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jaxscale.errors import ConfigError
+from jaxscale.errors import ConfigError, PlanError
 from jaxscale.terminal.console import emit, pairs
 from jaxscale.terminal.exits import DONE
 from jaxscale.terminal.options import (
     FITTING,
+    PICTURES,
     READING,
     Budget,
     FitOrTable,
     Json,
+    Plot,
     above_zero,
     amount,
     apart,
     fitted,
     settings,
     takes,
+    writable,
 )  # fmt: skip
+
+if TYPE_CHECKING:
+    from jaxscale.decide.plan import Plan
 
 
 @takes(READING | FITTING)
@@ -64,6 +72,7 @@ def plan(
     discrepancy: Annotated[
         bool, typer.Option(help="Beyond the data, allow for what the law may be wrong by, as its record says.")
     ] = True,
+    plot: Plot = None,
     json: Json = False,
     *,
     options: dict[str, Any],
@@ -83,14 +92,33 @@ def plan(
         "at": pairs("--at", at, "N=7B"), "limits": pairs("--limit", limit, "N=1B..8B"),
         "schedule": pairs("--schedule", schedule, "steps=20000"),
     }  # fmt: skip
+    picture = None if plot is None else writable(plot, *PICTURES, option="--plot")
     saved, table = apart(source)
     settled = settings(PlanFile, options, table=table, **asked)
     if settled.preset is not None:
         if source is not None or settled.table or settled.fit:
             raise ConfigError("--preset plans with published coefficients; leave out the table and the fit")
-        decided, status = decide(settled.law, preset=settled.preset, **settled.question()), None
+        made, told, status = settled.law, {"preset": settled.preset}, None
     else:
         made = fitted(settled, settled.fit if source is None else saved)
-        decided, status = decide(made, discrepancy=discrepancy, **settled.question()), vars(made.status)
+        told, status = {"discrepancy": discrepancy}, vars(made.status)
+    decided = decide(made, **told, **settled.question())
+    if picture is not None:
+        decided = _drawn(decided, made, settled.question() | told, picture)
     emit(json, plan_document(decided) | {"status": status}, plan_text(decided))
     return DONE
+
+
+def _drawn(decided: Plan, made: Any, question: dict[str, Any], path: Path) -> Plan:
+    """The plan, its valley drawn; where tokens are served at the usual cost, the front of serving too. With a note
+    where there is nothing to draw: the answer is not lost for want of a picture."""
+    from jaxscale.report.decisions import planned
+    from jaxscale.report.style import save
+
+    usual = question["cost"] in (None, "6nd") and not question["at"] and decided.chosen == ("N", "D")
+    served = (question["serve_tokens"] or 0.0) if usual else 0.0
+    try:
+        save(planned(decided, made, served, preset=question.get("preset")), path)
+    except PlanError as error:
+        return replace(decided, notes=(*decided.notes, f"No picture was drawn. {error}"))
+    return decided

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from jaxscale.result import Fit
 
 SAVED = ".nc"
+PICTURES = (".svg", ".png", ".pdf")
 
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document.")]
 Output = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write the result.")]
+Plot = Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Draw a picture: .svg, .png or .pdf.")]
 Law = Annotated[
     str | None, typer.Option(help="Law's name, or a Python file that defines one.", show_default="chinchilla")
 ]
@@ -206,7 +208,7 @@ def numbers(option: str, items: Sequence[str] | None, example: str) -> dict[str,
     return found
 
 
-def writable(path: str, ending: str = "") -> Path:
+def writable(path: str, *endings: str, option: str = "--output") -> Path:
     """A path that can be written, found out before the work and not after it.
 
     Raises:
@@ -214,11 +216,11 @@ def writable(path: str, ending: str = "") -> Path:
     """
     target = Path(path)
     if not target.parent.is_dir():
-        raise ConfigError(f"--output {path}: there is no folder {target.parent}; create it first")
+        raise ConfigError(f"{option} {path}: there is no folder {target.parent}; create it first")
     if target.is_dir():
-        raise ConfigError(f"--output {path}: this is a folder; name a file in it")
-    if ending and target.suffix.lower() != ending:
-        raise ConfigError(f"--output {path}: expected a name that ends in {ending}, by which it is known again")
+        raise ConfigError(f"{option} {path}: this is a folder; name a file in it")
+    if endings and target.suffix.lower() not in endings:
+        raise ConfigError(f"{option} {path}: expected a name that ends in {' or '.join(endings)}, by which it is known")
     if not os.access(target if target.exists() else target.parent, os.W_OK):
-        raise ConfigError(f"--output {path}: you may not write there")
+        raise ConfigError(f"{option} {path}: you may not write there")
     return target
