@@ -81,9 +81,7 @@ def first_runs(task: tasks.Task, units: list[Unit], money: float, seed: int) -> 
 
 
 def score(units: list[Unit], bought: list[int], seed: int) -> float:
-    """R2 of the mode's forecast of the test region: of each response over all groups, then on average."""
-    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-    for unit in units:
-        u = unit.belief(local(unit, bought), seed, draws=False).u
-        found.setdefault(unit.response, []).append((unit.test.y, unit.curves(u[None], unit.at_test)[0]))
-    return float(np.mean([tasks.r2(*map(np.concatenate, zip(*parts, strict=True))) for parts in found.values()]))
+    """R2 of the mode's forecast of the test region, over all responses and groups at once, as in the paper's code."""
+    beliefs = [unit.belief(local(unit, bought), seed, draws=False) for unit in units]
+    forecast = [unit.curves(b.u[None], unit.at_test)[0] for unit, b in zip(units, beliefs, strict=True)]
+    return tasks.r2(np.concatenate([unit.test.y for unit in units]), np.concatenate(forecast))

@@ -17,7 +17,22 @@ import numpyro.distributions as dist
 import pandas as pd
 
 from jaxscale.batch import Table
-from jaxscale.law import LOSS, PARAMS, TOKENS, Law, Ours, Variable, exponent, floor, get_law, law, log, positive, term
+from jaxscale.law import (
+    LOSS,
+    PARAMS,
+    TOKENS,
+    Law,
+    Ours,
+    Paper,
+    Variable,
+    exponent,
+    floor,
+    get_law,
+    law,
+    log,
+    positive,
+    term,
+)
 from jaxscale.laws.routed_moe import EXPERTS
 from jaxscale.laws.vocab import BODY, UNIGRAM_LOSS
 
@@ -78,7 +93,7 @@ def tuned_coupled(
     response=LOSS,
     priors={"e": floor(), "a": term({"N": "alpha", "E": "gamma"}), "alpha": exponent(), "gamma": exponent(median=0.1)},
     linear=("e", "a"),
-    source=Ours(inspired_by="routed_moe (arXiv 2202.01169), with a floor in place of an end of the gain"),
+    source=Paper("ScaleBench 2026", arxiv="2604.22753", where="first of the laws of the MoE task, in the paper's code"),
 )
 def moe_floor(N, E, *, e, a, alpha, gamma):
     """L(N, E) = e + a / (N^alpha E^gamma), of dense parameters and experts."""
