@@ -2,7 +2,7 @@
 
 Noise inside the data says nothing of it. Its size is learned from the past: the law is fitted to the smaller runs of
 the table, at several origins, and its errors on the larger ones are compared with what parameters and noise explain.
-A few overlapping origins say little, so they only update what public ladders say (POPULATION).
+A few overlapping origins say little, so they only update what public ladders say (population.py).
 
     error of a run at distance d  =  tau (d + EDGE) (sqrt(SHARED) a + sqrt(1 - SHARED) b)
 
@@ -28,20 +28,20 @@ from jaxscale.identify import refusal
 from jaxscale.infer import cascade
 from jaxscale.law import Law
 from jaxscale.model import Model
+from jaxscale.population import prior_of
 from jaxscale.variables import training_compute
 
 ORIGINS = (0.4, 0.6, 0.8)  # shares of the table, by size, that are fitted; the rest is forecast
 FEWEST = 3  # runs that are forecast
 MOST = 200  # of them, evenly over sizes
 SCALES = np.geomspace(5e-4, 0.4, 40)  # tau, per decade
-POPULATION = (0.012, 0.8)  # median and log sd of tau over public ladders: docs/forecasts.md
 SHARED = 0.8  # of the error's variance, between the runs beyond one origin
 PERSISTS = 0.5  # correlation of a between one origin and the next, the last of which is the whole table
 EDGE = 0.05  # decades: the first run beyond the data is not inside it
 TEMPER = 0.3  # of the origins' log likelihoods, which share runs
 TAILS = 5.0  # degrees of freedom of an origin's errors together
 FAR_OFF = 5.0  # robust sds from the origin's median error: runs that went wrong are drawn in to there
-USUAL_SPREAD = 0.25  # sd of log responses of the ladders that POPULATION is of; other responses are measured by theirs
+USUAL_SPREAD = 0.25  # sd of log responses of public ladders; other responses are measured by theirs
 LEAST_CURVATURE = 1.0  # of the posterior, as wide as priors are
 
 
@@ -162,7 +162,7 @@ def sized(model: Model, table: Table, seed: int = 0, say: Callable[[str], None] 
     rows, unit = rows_for(len(table)), _unit(model, table)
     lanes = [lane_of(table.take(train), model.noise, rows) for train, _ in folds]
     modes = cascade.points(model, lanes, keys_of(seed, [f"origin {i}" for i in range(len(folds))]))
-    log_p, middle, variance = _log_population(), np.zeros(len(SCALES)), np.ones(len(SCALES))
+    log_p, middle, variance = _log_population(model.law), np.zeros(len(SCALES)), np.ones(len(SCALES))
     record: list[tuple[int, int, float]] = []
     for (train, test), lane, u in zip(folds, lanes, modes.u, strict=True):
         held_out = table.take(test)
@@ -232,8 +232,8 @@ def _scatter(values: np.ndarray) -> float:
     return 1.4826 * float(np.median(np.abs(values - np.median(values))))
 
 
-def _log_population() -> np.ndarray:
-    median, spread = POPULATION
+def _log_population(law: Law) -> np.ndarray:
+    median, spread = prior_of(law.name)
     return -0.5 * (np.log(SCALES / median) / spread) ** 2
 
 

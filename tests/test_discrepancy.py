@@ -12,7 +12,6 @@ import jaxscale as js
 from jaxscale.batch import keys_of, lane_of, rows_for, table_of
 from jaxscale.discrepancy import (
     EDGE,
-    POPULATION,
     SCALES,
     SHARED,
     TAILS,
@@ -25,6 +24,7 @@ from jaxscale.discrepancy import (
 from jaxscale.infer import cascade
 from jaxscale.model import Model
 from jaxscale.noise import get_noise
+from jaxscale.population import USUAL
 from jaxscale.runtime import at_the_door
 from jaxscale.trust.backtest import forecasts
 
@@ -56,7 +56,7 @@ def scale(runs: js.Runs, name: str) -> float:
 def test_a_wrong_law_is_found_out(grid, runs):
     assert scale(grid, "chinchilla") > 2.0 * scale(runs, "chinchilla")
     assert scale(grid, "chinchilla") > 1.5 * scale(grid, "coupled")
-    assert scale(runs, "chinchilla") < POPULATION[0]
+    assert scale(runs, "chinchilla") < USUAL[0]
 
 
 def test_inside_the_data_the_law_is_believed(fit):

@@ -14,12 +14,13 @@ import pandas as pd
 import tasks
 
 from jaxscale.batch import keys_of, lane_of
-from jaxscale.discrepancy import POPULATION, SCALES, Discrepancy, _logs
+from jaxscale.discrepancy import SCALES, Discrepancy, _logs
 from jaxscale.infer import cascade
 from jaxscale.law import get_law
 from jaxscale.model import Model
 from jaxscale.noise import StudentT
 from jaxscale.noise.base import scale_prior
+from jaxscale.population import prior_of
 from jaxscale.priors import Prior
 
 BUCKETS = (16, 64, 256, 1024, 4096)  # rows: few programs
@@ -83,7 +84,7 @@ class Unit:
         x = {s: v[bought] for s, v in self.pool.x.items()}
         if not len(bought) or not self.pool.logs:
             return np.zeros((DRAWS, len(self.pool))), np.zeros((DRAWS, len(self.test))), np.zeros(len(self.pool))
-        median, spread = POPULATION
+        median, spread = prior_of(law.name)
         weights = np.exp(-0.5 * (np.log(SCALES / median) / spread) ** 2)
         span = {s: (float(v.min()), float(v.max())) for s, v in _logs(law, x).items()}
         flat = np.ones(len(SCALES))

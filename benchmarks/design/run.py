@@ -103,7 +103,8 @@ def _scalebench(frame: pd.DataFrame) -> list[str]:
             ("paper: its own, MSPE", "paper: V-optimal"), scalebench.PUBLISHED[str(name)], strict=True
         ):
             lines.append(f"| {label} | " + " | ".join(f"{v:.2f}" for v in row) + " | |")
-        for law in own["law"].unique() if own["law"].nunique() > 1 else ():
+        names = list(own["law"].unique())
+        for law in names if len(names) > 1 else []:
             some = own[(own["method"] == "ours") & (own["law"] == law)]
             cells = [f"{some.loc[some['share'] == s, 'r2'].mean():.2f}" for s in shares]
             lines.append(f"| ours, {law} alone | " + " | ".join(cells) + " | |")
