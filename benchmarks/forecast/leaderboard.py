@@ -1,0 +1,107 @@
+"""One page of who forecasts best: laws, averages and peers on ladders, learning curves and ScaleBench.
+
+    python benchmarks/forecast/leaderboard.py
+
+Reads what run.py, peers.py, curves.py and scalebench.py left beside it, and computes nothing again. Writes
+docs/leaderboard.md.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scalebench import ALL_DATA, HUMAN
+
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "leaderboard.md"
+HOLD_OUT = 0.2
+HEAD = """# Who forecasts best
+
+Public tables, the part that is dear or late held out, the same for all. Errors are root mean squares of the logarithm,
+of the median; coverage and width are of the 90 % interval of a new run, width on the logarithm. Each table lists what
+disappoints as well.
+
+Your own law enters with `jaxscale bench my_law.py`: a card with its forecasts of these tables beside other laws, which
+`jaxscale bench --rerun card.json` computes again ([add a law](add_a_law.md)).
+"""
+
+
+def main() -> int:
+    """Write the page."""
+    PAGE.write_text("\n".join([HEAD, *ladders(), *curves(), *scalebench()]))
+    return 0
+
+
+def _read(name: str) -> Any:
+    return pd.DataFrame(json.loads((HERE / name).read_text()))
+
+
+def ladders() -> list[str]:
+    """Everyone on the ladders that everyone answered, sources weighted equally."""
+    ours, theirs = _read("results.json"), _read("peers.json")
+    ours = ours[(ours["hold_out"] == HOLD_OUT) & ours["discrepancy"]]
+    both: Any = pd.concat([ours.assign(kind="jaxscale"), theirs[theirs["hold_out"] == HOLD_OUT].assign(kind="peer")])
+    both = both[both["error"].notna()]
+    answered = both.groupby("law")["ladder"].nunique()
+    count: Any = both.groupby("ladder")["law"].nunique()
+    shared = count[count == count.max()].index
+    own: Any = both[both["ladder"].isin(shared)].copy()
+    own["source"] = own["ladder"].str.split("|").str[0]
+    own["share"] = 1.0 / own.groupby(["law", "source"])["ladder"].transform("count")
+    rows = []
+    for law, some in own.groupby("law"):
+        mean = {s: float(np.average(some[s], weights=some["share"])) for s in ("error", "coverage", "width")}
+        rows.append((mean["error"], law, some["kind"].iloc[0], answered[law], mean["coverage"], mean["width"]))
+    lines = ["## Ladders of sizes and tokens", "", (
+        f"The top {100 * HOLD_OUT:.0f} % of compute held out. Errors are over the {len(shared)} ladders that every row "
+        f"answered, of {len(count)}; sources weighted equally."), "",
+        "| | | error | coverage | width | ladders answered |", "| --- | --- | --- | --- | --- | --- |"]  # fmt: skip
+    for error, law, kind, ladders_, coverage, width in sorted(rows):
+        interval = f"{100 * coverage:.0f} % | {width:.3f}" if np.isfinite(coverage) else "none | none"
+        lines.append(f"| {law} | {kind} | {error:.4f} | {interval} | {ladders_} |")
+    return [*lines, ""]
+
+
+def curves() -> list[str]:
+    """Every method on all curves of a domain."""
+    frame = _read("curves.json")
+    lines = ["## Learning curves", "", (
+        "The last factor of two of the examples held out; 72 curves of image classification (IC), 5 of translation "
+        "(NMT). M1 to M4 and BNSL as published, fitted again. Ours is a power law with a floor on four windows."), "",
+        "| | domain | error | median | coverage | width | curves answered | CPU s a curve |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |"]  # fmt: skip
+    for domain, own in frame.groupby("domain"):
+        for method, some in sorted(own.groupby("method"), key=lambda pair: pair[1]["error"].mean()):
+            coverage, width = some["coverage"].mean(), some["width"].mean()
+            interval = f"{100 * coverage:.0f} % | {width:.3f}" if np.isfinite(coverage) else "none | none"
+            lines.append(
+                f"| {method} | {domain} | {some['error'].mean():.4f} | {some['error'].median():.4f} | {interval} | "
+                f"{some['error'].notna().sum()} of {len(some)} | {some['cpu_s'].mean():.2f} |"
+            )
+    return [*lines, ""]
+
+
+def scalebench() -> list[str]:
+    """R2 of all data."""
+    frame = _read("scalebench.json")
+    lines = ["## ScaleBench", "", (
+        "The costly region of each task from all of its pool; R2 of the medians, all responses and groups together, "
+        "beside what the paper prints for all data (arXiv:2604.22753) and human experts' laws (arXiv:2507.21184)."), "",
+        "| task | forecast | R2 | coverage | refused | paper, all data | human |",
+        "| --- | --- | --- | --- | --- | --- | --- |"]  # fmt: skip
+    for task, own in frame.groupby("task", sort=False):
+        for _, row in own.sort_values("r2", ascending=False).iterrows():
+            lines.append(
+                f"| {task} | {row['law']} | {row['r2']:.3f} | {100 * row['coverage']:.0f} % | {row['refused']} of "
+                f"{row['points']} | {ALL_DATA[str(task)]:.2f} | {HUMAN[str(task)]:.3f} |"
+            )
+    return [*lines, ""]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
