@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scalebench import ALL_DATA, HUMAN
+from scoring import ALL_DATA, HUMAN
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "leaderboard.md"

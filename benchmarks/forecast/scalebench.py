@@ -22,6 +22,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
+from scoring import ALL_DATA, HUMAN
 
 import jaxscale as js
 
@@ -31,15 +32,6 @@ sys.path.append(str(HERE.parent / "design"))
 from tasks import RECIPES, Task, is_ours, load  # noqa: E402
 
 AVERAGE = "average"
-ALL_DATA = {
-    "lr_bsz": 0.04,
-    "domain_mixture": 0.81,
-    "vocab": 0.93,
-    "parallel": 0.99,
-    "moe": 0.81,
-    "data_constrained": 0.79,
-}
-HUMAN = {"parallel": 1.000, "vocab": 0.966, "moe": 0.703, "domain_mixture": 0.671, "data_constrained": 0.911}
 
 
 def main() -> int:
