@@ -74,12 +74,16 @@ def runs_of(fit: Fit) -> Runs:
     table |= {fit.law.response.column: fit.data["observed_data"][fit.law.response.column].to_numpy()}
     if fit.law.response.trials and "trials" in constant:
         table[fit.law.response.trials] = constant["trials"].to_numpy()
+    for name, column in (("sd", f"{fit.law.response.column}_sd"), ("annealed", "annealed"), ("run", "run")):
+        if f"row_{name}" in constant:
+            table[column] = constant[f"row_{name}"].to_numpy()
     names = [str(v) for v in constant["label"].to_numpy()]
     if all(n.startswith("run ") for n in names):
         table["run_id"] = [n.removeprefix("run ") for n in names]
     excluded = pd.DataFrame(fit.about["excluded"], columns=["row", "reason"])
     rows = np.asarray(constant["row"].to_numpy(), dtype=np.int64)
-    return Runs(pd.DataFrame(table), source=fit.about["source"], rows=rows, excluded=excluded)
+    columns = {"run": "run"} if "run" in table else {}
+    return Runs(pd.DataFrame(table), columns, source=fit.about["source"], rows=rows, excluded=excluded)
 
 
 def sizes_matter(fit: Fit) -> bool:

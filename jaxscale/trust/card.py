@@ -22,11 +22,10 @@ from jaxscale.errors import ConfigError, DataError, LawError
 from jaxscale.law import Law, get_law
 from jaxscale.progress import telling
 from jaxscale.runs import Runs
-from jaxscale.runtime import at_the_door
+from jaxscale.runtime import PACKAGES, at_the_door
 from jaxscale.trust.backtest import SCORES, forecasts
 
 OTHERS = ("chinchilla", "coupled", "kaplan_nd", "gadre")
-VERSIONS = ("jaxscale", "jax", "jaxlib", "numpy", "numpyro", "scipy")
 COST = "seconds"  # of a card: the only part that another run may not repeat
 SCORED = ("r2", *SCORES, "width")
 
@@ -82,7 +81,7 @@ def card(
     return {
         "law": law.name, "formula": law.formula, "source": str(law.source), "source_hash": law.source_hash,
         "parameters": list(law.params), "contract": contract, "hold_out": hold_out, "seed": seed,
-        "versions": {name: version(name) for name in VERSIONS} | {"machine": platform.machine()},
+        "versions": {name: version(name) for name in PACKAGES} | {"machine": platform.machine()},
         "tables": {name: {"rows": len(runs), "sha256": _hash(runs, law)} for name, runs in found.items()},
         "given": tables is not None,
         "against": [one.name for one in beside], "scores": scores, "leaderboard": _ranked(scores, list(laws)),

@@ -1,0 +1,196 @@
+"""Do a fit again from its record, and say of every number whether it is the same.
+
+With the versions and the processor of then, the same means to the last bit. With others the draws differ, and numbers
+may differ by what is left to chance: the Monte Carlo error of both fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from jaxscale.api import fit
+from jaxscale.batch import table_of
+from jaxscale.errors import ConfigError
+from jaxscale.priors import given_prior
+from jaxscale.report.content import runs_of
+from jaxscale.result import Fit
+from jaxscale.summary import QUANTILES, SUMMARY
+from jaxscale.words import plain
+
+FALSE_ALARM = 1e-3  # chance that any number of a fit that was repeated well differs by more than is allowed
+OPTIMUM = 1e-3  # relative: a minimum that is found to 1e-6 of its objective fixes its place to the root of that
+MOMENTS = ("mean", "sd", *QUANTILES)
+ABOUT = {"table_hash": "hash of the data", "content_hash": "hash of the table", "rows": "runs", "seed": "seed"}
+
+
+@dataclass(frozen=True)
+class Again:
+    """A fit and its repetition.
+
+    Attributes:
+        ok: reproduced: to the bit, or, where versions or devices differ, within Monte Carlo error.
+        exact: to the bit.
+        sentence: the verdict.
+        versions: what has changed since, name -> (then, now).
+        numbers: a row a quantity: quantity, kept, now, difference, in_sd (of the posterior), allowed, same.
+    """
+
+    ok: bool
+    exact: bool
+    sentence: str
+    versions: Mapping[str, tuple[Any, Any]]
+    numbers: pd.DataFrame
+
+
+def refit(kept: Fit, progress: bool | None = None) -> Fit:
+    """Fit again what a fit was fitted to, from what it carries: data, law, noise, priors, method, seed and draws.
+
+    Raises:
+        ConfigError: a prior was an object that a file does not hold.
+    """
+    about = kept.about
+    priors = about.get("prior_values", {p: None for p in about["priors"]})
+    if lost := [p for p, v in priors.items() if v is None]:
+        raise ConfigError(
+            f"the prior of {', '.join(lost)} was a Python object that the fit's file does not hold; got "
+            f"{about['priors'][lost[0]]}; expected a number or a plain NumPyro distribution. Fit again in Python."
+        )
+    given = {p: given_prior(v) for p, v in priors.items()} or None
+    return fit(
+        runs_of(kept), law=kept.law, noise=kept.noise, method=about["method"], seed=about["seed"],
+        draws=about["draws"], priors=given, progress=progress,
+    )  # fmt: skip
+
+
+def data_hash(kept: Fit) -> str:
+    """Hash of the data that a fit's file holds, as `about["table_hash"]` was made of them."""
+    constant = kept.data["constant_data"].to_dataset()
+    table = table_of(runs_of(kept), kept.law, kept.noise)
+    held = replace(
+        table,
+        x={s: constant[s].to_numpy() for s in table.x},
+        y=kept.data["observed_data"][kept.law.response.column].to_numpy(),
+        beside={k: constant[f"row_{k}"].to_numpy() for k in table.beside},
+    )
+    return held.digest.hex()
+
+
+def compare_again(kept: Mapping[str, Any], now: Mapping[str, Any], made: Fit) -> Again:
+    """Hold a fit's record beside that of its repetition.
+
+    Args:
+        kept, now: documents of `jaxscale fit --json`: status, law_hash, summary, health, about.
+        made: the repetition, for the Monte Carlo error of its numbers.
+    """
+    then, since = _environment(kept), _environment(now)
+    versions = {k: (v, since[k]) for k, v in then.items() if k in since and v != since[k]}
+    rows = _facts(kept, now) + _numbers(kept, now, _allowed(kept, made) if versions else None)
+    frame = pd.DataFrame(rows, columns=["quantity", "kept", "now", "difference", "in_sd", "allowed", "same"])
+    exact = all(a == b for a, b in zip(frame["kept"], frame["now"], strict=True))
+    ok = bool(frame["same"].all())
+    return Again(ok, exact, _sentence(frame, exact, ok, versions), versions, frame)
+
+
+def changed_since(versions: Mapping[str, tuple[Any, Any]]) -> str:
+    """ "jax 0.11.0 then, 0.12.0 now; ..."."""
+    return "; ".join(f"{name} {then} then, {now} now" for name, (then, now) in versions.items())
+
+
+def _environment(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {**document["about"]["versions"], "device": document["about"]["device"]}
+
+
+def _sentence(frame: pd.DataFrame, exact: bool, ok: bool, versions: Mapping[str, tuple[Any, Any]]) -> str:
+    since = f"versions differ: {changed_since(versions)}" if versions else ""
+    if exact:
+        return f"Every number is the same to the last bit{'; ' + since if since else ''}."
+    if ok:
+        most = frame["in_sd"].max()
+        by = f"Same to {plain(most, digits=2)} posterior sd, within Monte Carlo error" if most > 0 else (
+            "Same but for the last digits")  # fmt: skip
+        return f"{by}; {since}."
+    unlike = frame[~frame["same"].astype(bool)]
+    first = [f"{r['quantity']} was {_full(r['kept'])} and is {_full(r['now'])}" for r in unlike[:3].to_dict("records")]
+    more = f", and {len(unlike) - 3} more" if len(unlike) > 3 else ""
+    return f"DIFFERS: {'; '.join(first)}{more}{'; ' + since if since else '; versions and device are the same'}."
+
+
+def _full(value: Any) -> str:
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _facts(kept: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What must be the same whatever the version: the data, the law, the rows taken out and the verdict."""
+    pairs = {"status": (kept["status"]["code"], now["status"]["code"]), "law": (kept["law"], now["law"])}
+    pairs["noise"] = (kept["noise"], now["noise"])
+    if kept.get("law_hash"):
+        pairs["hash of the law's file"] = (kept["law_hash"], now["law_hash"])
+    then, since = kept["about"], now["about"]
+    known = {k: said for k, said in ABOUT.items() if then.get(k) is not None and since.get(k) is not None}
+    pairs |= {said: (then[k], since[k]) for k, said in known.items()}
+    dropped = [", ".join(str(e["row"]) for e in about["excluded"]) or "none" for about in (then, since)]
+    pairs["rows taken out"] = (dropped[0], dropped[1])
+    return [{"quantity": q, "kept": a, "now": b, "same": a == b} for q, (a, b) in pairs.items()]
+
+
+def _numbers(
+    kept: Mapping[str, Any], now: Mapping[str, Any], allowed: Mapping[tuple[str, str], float] | None
+) -> list[dict[str, Any]]:
+    """Every number of the summary; within the error allowed, or to the bit where there is none."""
+    before, after = ({r["parameter"]: r for r in d["summary"]} for d in (kept, now))
+    rows = []
+    for p in {**before, **after}:
+        for column in SUMMARY:
+            a, b = before.get(p, {}).get(column), after.get(p, {}).get(column)
+            row = {"quantity": f"{p} {column}", "kept": a, "now": b, "same": a == b}
+            if isinstance(a, int | float) and isinstance(b, int | float):
+                row["difference"] = b - a
+                sd = before[p]["sd"]
+                if sd and column in MOMENTS:
+                    row["in_sd"] = abs(b - a) / sd
+                if allowed is not None:
+                    row["allowed"] = allowed.get((p, column), np.inf)
+                    row["same"] = abs(b - a) <= row["allowed"]
+            elif allowed is not None and column not in MOMENTS:
+                row["same"] = True  # another stage answered, whose draws have other diagnostics
+            rows.append(row)
+    return rows
+
+
+def _allowed(kept: Mapping[str, Any], made: Fit) -> dict[tuple[str, str], float]:
+    """(parameter, column) -> by how much two fits may differ by chance; diagnostics are not judged."""
+    if not made.has_draws:
+        return {(p, "mean"): OPTIMUM * abs(v) for p, v in made.point.items()}
+    draws, before = made.draws(), {r["parameter"]: r for r in kept["summary"]}
+    now = made.summary()
+    widest = -ndtri(FALSE_ALARM / (2 * len(draws) * len(MOMENTS)))
+    found = {}
+    for p, values in draws.items():
+        reported = [before.get(p, {}).get(k) for k in ("ess_bulk", "ess_tail")] + list(now.loc[p, ["ess_bulk", "ess_tail"]])
+        weighted = [kept["health"].get("ess_weights"), made.health.ess_weights]
+        known = [v for v in (*reported, *weighted) if v is not None and np.isfinite(v)]
+        ess = 1.0 / (1.0 / min(known, default=np.inf) + 1.0 / len(values))  # the draws that are kept are drawn from those
+        for column, error in _errors(values, ess).items():
+            found[p, column] = widest * np.sqrt(2.0) * error
+    return found
+
+
+def _errors(values: np.ndarray, ess: float) -> dict[str, float]:
+    """Monte Carlo standard errors of mean, sd and quantiles of draws worth `ess` independent ones."""
+    centred = values - values.mean()
+    variance = float(np.mean(centred**2))
+    if variance == 0.0:
+        return dict.fromkeys(MOMENTS, 0.0)
+    excess = max(float(np.mean(centred**4)) / variance**2 - 1.0, 0.0)
+    errors = {"mean": np.sqrt(variance / ess), "sd": np.sqrt(variance * excess / (4.0 * ess))}
+    for name, level in QUANTILES.items():
+        reach = np.sqrt(level * (1.0 - level) / ess)
+        low, high = np.quantile(values, np.clip([level - reach, level + reach], 0.0, 1.0))
+        errors[name] = (high - low) / 2.0
+    return {k: float(v) for k, v in errors.items()}
