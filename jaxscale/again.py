@@ -20,12 +20,11 @@ from jaxscale.errors import ConfigError
 from jaxscale.priors import given_prior
 from jaxscale.report.content import runs_of
 from jaxscale.result import Fit
-from jaxscale.summary import QUANTILES, SUMMARY
+from jaxscale.summary import MOMENTS, QUANTILES, SUMMARY
 from jaxscale.words import plain
 
 FALSE_ALARM = 1e-3  # chance that any number of a fit that was repeated well differs by more than is allowed
 OPTIMUM = 1e-3  # relative: a minimum that is found to 1e-6 of its objective fixes its place to the root of that
-MOMENTS = ("mean", "sd", *QUANTILES)
 ABOUT = {"table_hash": "hash of the data", "content_hash": "hash of the table", "rows": "runs", "seed": "seed"}
 
 
@@ -172,10 +171,11 @@ def _allowed(kept: Mapping[str, Any], made: Fit) -> dict[tuple[str, str], float]
     widest = -ndtri(FALSE_ALARM / (2 * len(draws) * len(MOMENTS)))
     found = {}
     for p, values in draws.items():
-        reported = [before.get(p, {}).get(k) for k in ("ess_bulk", "ess_tail")] + list(now.loc[p, ["ess_bulk", "ess_tail"]])
+        reported = [row.get(k) for row in (before.get(p, {}), now.loc[p]) for k in ("ess_bulk", "ess_tail")]
         weighted = [kept["health"].get("ess_weights"), made.health.ess_weights]
         known = [v for v in (*reported, *weighted) if v is not None and np.isfinite(v)]
-        ess = 1.0 / (1.0 / min(known, default=np.inf) + 1.0 / len(values))  # the draws that are kept are drawn from those
+        # weighted draws are drawn anew by their weights, which adds the error of so many draws
+        ess = 1.0 / (1.0 / min(known, default=np.inf) + 1.0 / len(values))
         for column, error in _errors(values, ess).items():
             found[p, column] = widest * np.sqrt(2.0) * error
     return found

@@ -43,6 +43,7 @@ ALLOWED = {
     "discrepancy": {"batch", "beside", "identify", "infer", "law", "model"},
     "forecast": {"beside", "discrepancy", "law", "noise", "readers"},
     "contract": {"api", "contract", "law", "model", "noise", "runs"},
+    "again": {"api", "batch", "report", "result"},
     "chained": {"forecast", "law", "result"},
     "residuals": {"forecast", "result"},
     "choose": {"diagnose", "law", "noise", "runs"},

@@ -105,6 +105,19 @@ def at_hand(law: Law) -> dict[str, Runs]:
     return found
 
 
+def card_again(
+    old: Mapping[str, Any], law: str | None = None, tables: Mapping[str, Runs] | None = None
+) -> dict[str, Any]:
+    """The card that an old one's settings make now.
+
+    Args:
+        old: a card; `differences` says where the two differ.
+        law: the file of its law, where that has moved.
+        tables: name -> runs; of the tables that were named when it was made, or others in their place.
+    """
+    return card(law or old["law"], tables, old["against"], old["hold_out"], old["seed"])
+
+
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Where two cards differ, in a line each; seconds aside. Empty where one repeats the other to the bit."""
     return [line for key in sorted({*old, *new} - {COST}) for line in _differing(key, old.get(key), new.get(key))]
