@@ -102,14 +102,23 @@ class Discrepancy:
 
         A draw's error of the curve has one sign at all points, and is the same whatever else is asked.
         """
+        scale, shared = self._shared(count, seed)
+        own = np.asarray(jax.random.normal(key_of(seed, "discrepancy of a run"), (count, len(decades))))
+        size = scale[:, None] * growth(decades)[None]
+        curve = size * np.sqrt(SHARED) * shared[:, None]
+        return curve, curve + size * np.sqrt(1.0 - SHARED) * own
+
+    def own_draws(self, decades: np.ndarray, seed: int) -> np.ndarray:
+        """The same errors of the curve where each draw looks at its own point; (count,), as are the decades."""
+        scale, shared = self._shared(len(decades), seed)
+        return scale * growth(decades) * np.sqrt(SHARED) * shared
+
+    def _shared(self, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Of each draw: tau on the scale of the noise, and a."""
         one, other = jax.random.split(key_of(seed, "discrepancy"))
         level, shared = np.asarray(jax.random.uniform(one, (count,))), np.asarray(jax.random.normal(other, (count,)))
         at = np.minimum(np.searchsorted(np.cumsum(self.weights), level), len(SCALES) - 1)
-        shared = np.take(self.middle, at) + np.take(self.spread, at) * shared
-        own = np.asarray(jax.random.normal(key_of(seed, "discrepancy of a run"), (count, len(decades))))
-        size = self.unit * SCALES[at][:, None] * growth(decades)[None]
-        curve = size * np.sqrt(SHARED) * shared[:, None]
-        return curve, curve + size * np.sqrt(1.0 - SHARED) * own
+        return self.unit * SCALES[at], np.take(self.middle, at) + np.take(self.spread, at) * shared
 
     def kept(self) -> dict[str, Any]:
         """As JSON can hold it."""

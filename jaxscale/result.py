@@ -16,7 +16,7 @@ import xarray as xr
 
 from jaxscale.discrepancy import Discrepancy, kept_discrepancy
 from jaxscale.errors import DataError, Problem
-from jaxscale.forecast import COLUMNS, curves, drawn, inputs_at, point_forecast, summarised
+from jaxscale.forecast import COLUMNS, curves, drawn, inputs_at, moved, point_forecast, summarised
 from jaxscale.law import Law, get_law, list_laws
 from jaxscale.model import Model
 from jaxscale.noise import Noise, get_noise
@@ -117,6 +117,24 @@ class Fit:
         trials = float(self.about.get("trials") or 1.0)
         beyond = self.discrepancy if discrepancy else None
         return summarised(*drawn(self.law, self.noise, inputs, self.draws(), trials, self.about["seed"], beyond))
+
+    @at_the_door
+    def with_error(self, inputs: Mapping[str, np.ndarray], values: np.ndarray) -> np.ndarray:
+        """Values of the law with its own error beyond the data, the same of each draw as in `predict`.
+
+        Args:
+            inputs: by symbol, in the law's units: (points,), for values (draws, points); or (draws,), each draw's own,
+                for values (draws,).
+            values: of the law; what is not finite stays.
+        """
+        beyond = self.discrepancy
+        if beyond is None:
+            return values
+        decades, seed = beyond.decades(self.law, inputs), int(self.about["seed"])
+        own = np.ndim(values) == 1
+        by = beyond.own_draws(decades, seed) if own else beyond.draws(decades, len(values), seed)[0]
+        with np.errstate(invalid="ignore"):
+            return np.where(np.isfinite(values), moved(self.law, self.noise, values, by), values)
 
     @property
     def discrepancy(self) -> Discrepancy | None:

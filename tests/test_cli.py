@@ -20,7 +20,7 @@ from jaxscale import __version__
 from jaxscale.cli import app
 from jaxscale.config import FitFile
 from jaxscale.law import get_law
-from jaxscale.terminal.answers import backtest_text, comparison_text
+from jaxscale.terminal.answers import backtest_text, comparison_text, intervals_text
 from jaxscale.terminal.console import jsonable, table
 from jaxscale.terminal.options import settings
 
@@ -294,6 +294,28 @@ def test_compare(runs):
     frame.loc["kaplan_nd", ["elpd_loo", "log_rmse", "coverage90", "weight"]] = [np.nan, np.nan, np.nan, 0.0]
     frame.loc["kaplan_nd", "status"] = "Not converged: a reason."
     assert "kaplan_nd: Not converged: a reason." in comparison_text(frame)
+
+
+def test_compare_with_three_intervals(runs):
+    args = ["compare", runs, "--law", "chinchilla", "--at", "N=7e10", "--at", "D=1.4e12", "--intervals"]
+    found = document(*args)["intervals"]
+    assert (found["law"], found["level"], found["clusters"], found["draws"]) == ("chinchilla", 0.9, 40, 400)
+    frame = pd.DataFrame(found["quantities"]).set_index("quantity")
+    assert list(frame.index) == ["E", "A", "alpha", "B", "beta", "curve"]
+    assert frame["agree"].all()
+    assert (frame["profile_low"] < frame["profile_high"]).all()
+    shown = call(*args).out
+    assert "90 % intervals of chinchilla" in shown
+    assert "All agree" in shown
+    frame.attrs |= {k: found[k] for k in ("level", "clusters", "draws")}
+    frame.loc["beta", ["bootstrap_low", "agree"]] = [frame.loc["beta", "bootstrap_low"] / 2, False]
+    assert "They disagree on beta: believe the widest." in intervals_text("chinchilla", frame)
+    assert "too narrow" not in intervals_text("chinchilla", frame)
+    frame.attrs["clusters"] = 3
+    assert "Of so few clusters it is often too narrow." in intervals_text("chinchilla", frame)
+    frame[["bootstrap_low", "bootstrap_high"]] = np.nan
+    assert "There is none by bootstrap." in intervals_text("chinchilla", frame)
+    assert "intervals" not in document(*args[:-1])
 
 
 def test_backtest(runs):

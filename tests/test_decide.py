@@ -36,13 +36,13 @@ def test_recommended_is_within_its_regret(fit):
     assert valley["N_low"] < best["N"] < valley["N_high"]
     assert plan.valley(0.01)["N_high"] > valley["N_high"]
     curve = fit.curves({"N": np.array([best["N"]]), "D": np.array([best["D"]])}, fit.draws())[:, 0]
-    regret = curve - plan.draws["loss"]
+    regret = curve - js.plan(fit, 1e23, discrepancy=False).draws["loss"]
     assert regret.min() > -1e-9
     assert np.mean(regret <= best["regret_q95"]) == pytest.approx(0.95, abs=0.01)
 
 
 def test_serving_favours_smaller_models_and_is_a_true_optimum(fit):
-    plain, serving = js.plan(fit, 1e23), js.plan(fit, 1e23, serve_tokens=2e12)
+    plain, serving = js.plan(fit, 1e23), js.plan(fit, 1e23, serve_tokens=2e12, discrepancy=False)
     assert serving.summary().loc["N", "q50"] < plain.summary().loc["N", "q50"]
     draws = fit.draws()
     n = serving.draws["N"]
@@ -107,7 +107,7 @@ def test_costs_of_your_own(fit):
     np.testing.assert_allclose(mine["N"], usual["N"], rtol=1e-6)
     money = Cost("money", lambda at: 1e-18 * 6.0 * at["params"] * at["tokens"], lambda at: 1e-18 * 2.0 * at["params"])
     np.testing.assert_allclose(js.plan(fit, 1e5, cost=money).draws["N"], usual["N"], rtol=1e-6)
-    bent = js.plan(fit, 1e23, cost=lambda N, D: 6.0 * N * D * (1.0 + (D / 1e12) ** 2)).draws
+    bent = js.plan(fit, 1e23, cost=lambda N, D: 6.0 * N * D * (1.0 + (D / 1e12) ** 2), discrepancy=False).draws
     n, d = bent["N"], bent["D"]
     np.testing.assert_allclose(6.0 * n * d * (1.0 + (d / 1e12) ** 2), 1e23, rtol=1e-9)
     p = fit.draws()
@@ -125,7 +125,7 @@ def test_costs_of_your_own(fit):
 
 
 def test_regret_of_candidates(fit):
-    plan = js.plan(fit, 1e23, target=2.03)
+    plan = js.plan(fit, 1e23, target=2.03, discrepancy=False)
     table = plan.regret([1e10, {"N": 3e10}, {"N": 3e10, "D": 1e11}])
     assert table["D"].to_numpy() == pytest.approx([1e23 / 6e10, 1e23 / 18e10, 1e11])
     p = fit.draws()
@@ -162,12 +162,12 @@ def test_shapes_are_chosen_among(fit):
 
 def test_compute_to_reach_a_target(fit):
     """At each draw's own answer its own best choice has just that loss."""
-    plan = js.plan(fit, 1e23, target=2.0)
+    plan = js.plan(fit, 1e23, target=2.0, discrepancy=False)
     p, spent = fit.draws(), plan.draws["cost_to_target"]
     n = closed_form(p, spent)
     loss = p["E"] + p["A"] / n ** p["alpha"] + p["B"] / (spent / 6 / n) ** p["beta"]
     np.testing.assert_allclose(loss, 2.0, rtol=1e-7)
-    least = js.plan(fit, target=2.0)
+    least = js.plan(fit, target=2.0, discrepancy=False)
     assert least.budget == pytest.approx(np.median(spent), rel=1e-3)
     assert 0.2 < least.recommended["p_target"] < 0.6  # one choice does worse than each draw's own
 
@@ -187,7 +187,7 @@ def test_a_simulated_ladder_plans_its_truth(fit):
 
 
 def test_given_inputs_are_not_chosen(fit):
-    plan = js.plan(fit, 1e23, at={"N": 7e9})
+    plan = js.plan(fit, 1e23, at={"N": 7e9}, discrepancy=False)
     np.testing.assert_allclose(plan.draws["D"], 1e23 / (6 * 7e9), rtol=1e-12)
     p = fit.draws()
     loss = p["E"] + p["A"] / 7e9 ** p["alpha"] + p["B"] / plan.draws["D"] ** p["beta"]
@@ -305,3 +305,41 @@ def test_a_law_with_a_box_is_not_planned_beyond_it():
     assert 0.2e9 < inside.recommended["N"] < 25e9
     with pytest.raises(js.PlanError, match="holds for params from"):
         js.plan(fit, budget=1e27)
+
+
+def test_a_forecast_in_a_plan_is_that_of_predict(fit):
+    """Far beyond the data: the law's own error widens the loss and moves no choice."""
+    n, c = 7e10, 1e25
+    there = {"N": n, "D": c / 6 / n}
+    for beyond in (True, False):
+        plan = js.plan(fit, c, at={"N": n}, target=1.9, discrepancy=beyond)
+        told = fit.predict(there, discrepancy=beyond).iloc[0]
+        np.testing.assert_allclose(plan.summary().loc["loss"], told[["q05", "q50", "q95"]].to_numpy(float), rtol=1e-9)
+        assert plan.recommended["loss"] == pytest.approx(told["mean"], rel=1e-9)
+        assert plan.recommended["p_target"] == np.mean(plan.draws["loss"] < 1.9)
+        assert any(("error of the law itself" in note) == beyond for note in plan.notes if "times the compute" in note)
+    wide, narrow = js.plan(fit, c), js.plan(fit, c, discrepancy=False)
+    spread = {p: float(np.ptp(plan.summary().loc["loss"])) for p, plan in {"wide": wide, "narrow": narrow}.items()}
+    assert spread["wide"] > 1.3 * spread["narrow"]
+    np.testing.assert_array_equal(wide.draws["N"], narrow.draws["N"])
+    assert wide.recommended["N"] == narrow.recommended["N"]
+    assert wide.recommended["regret_q95"] == narrow.recommended["regret_q95"]
+
+
+def test_what_a_target_takes_allows_for_the_laws_error(fit):
+    """At each draw's own compute its own loss, error included, is the target."""
+    plan = js.plan(fit, 1e24, target=1.94)
+    spent = plan.draws["cost_to_target"]
+    reached = np.isfinite(spent)
+    believing = js.plan(fit, 1e24, target=1.94, discrepancy=False).draws["cost_to_target"]
+    assert reached.mean() > 0.9
+    assert np.log(spent[reached]).std() > 1.2 * np.log(believing).std()
+    p = {k: v[reached] for k, v in fit.draws().items()}
+    n = closed_form(p, spent[reached])
+    d = spent[reached] / 6 / n
+    loss = p["E"] + p["A"] / n ** p["alpha"] + p["B"] / d ** p["beta"]
+    everyone = {"N": np.full(len(spent), 1e12), "D": np.full(len(spent), 1e12)}
+    everyone["N"][reached], everyone["D"][reached] = n, d
+    values = np.ones(len(spent))
+    values[reached] = loss
+    np.testing.assert_allclose(fit.with_error(everyone, values)[reached], 1.94, rtol=1e-5)

@@ -30,7 +30,7 @@ class Answer:
         at: canonical column -> (S,), everything known about each draw's choice.
         value: (S,), the law's response there.
         slope: (S,), how far from stationary, relative, by a unit of a logarithm.
-        draws: symbol -> (S,), what people are told.
+        draws: symbol -> (S,), what people are told: the response with what the law may itself be wrong by.
         bound: quantity -> share of draws that a limit of the question, or the quantity's own end, holds back.
     """
 
@@ -66,7 +66,7 @@ def answer(source: Source, ask: Ask) -> Answer:
         return answer(source, replace(ask, share=True))  # the budget need not be spent
     at, value, slope, x = found
     bound = _edges(source, problem, x)
-    return Answer(problem, at, value, slope, _told(problem, at, value), bound)
+    return Answer(problem, at, value, slope, _told(problem, at, source.with_error(at, value)), bound)
 
 
 def optimum(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,15 +18,34 @@ DRAWS = 4000  # of an average, over all its laws
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """A law with draws of its parameters; `params`: parameter -> (S,)."""
+    """A law with draws of its parameters, and what it may itself be wrong by.
+
+    Attributes:
+        params: parameter -> (S,).
+        beyond: the fit that knows of its law's own error beyond the data; None where the law is believed.
+    """
 
     law: Law
     params: Mapping[str, np.ndarray]
+    beyond: Fit | None = None
 
     @property
     def count(self) -> int:
         """Draws."""
         return len(next(iter(self.params.values())))
+
+    def with_error(self, at: Mapping[str, Any], values: np.ndarray) -> np.ndarray:
+        """The law's values with its own error added, in the response's unit.
+
+        Args:
+            at: canonical column -> (points,), for values (S, points); or (S,), each draw's own, for values (S,).
+            values: of the law; what is not finite stays.
+        """
+        if self.beyond is None:
+            return values
+        points = np.shape(values)[-1]
+        known = {c: np.broadcast_to(v, points) if np.ndim(v) == 0 else np.asarray(v) for c, v in at.items()}
+        return self.beyond.with_error(self.law.from_columns(known), values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +69,31 @@ class Source:
         """The first law, whose inputs the question is about."""
         return self.members[0].law
 
+    @property
+    def believed(self) -> bool:
+        """Whether no law's own error is allowed for."""
+        return all(m.beyond is None for m in self.members)
+
+    def with_error(self, at: Mapping[str, Any], values: np.ndarray) -> np.ndarray:
+        """As of Member, over all of them: values (S,) where columns are (S,), else (S, points)."""
+        if self.believed:
+            return values
+        found, first = [], 0
+        for member in self.members:
+            mine = slice(first, first + member.count)
+            first += member.count
+            here = {c: np.asarray(v)[mine] for c, v in at.items()} if np.ndim(values) == 1 else at
+            found.append(member.with_error(here, values[mine]))
+        return np.concatenate(found)
+
+
+def how_far_believed(source: Source) -> str:
+    """What of a forecast beyond the data leans on the law, as the end of a sentence."""
+    if source.believed or not source.drawn:
+        return "the law is believed that far"
+    name = source.law.response.column
+    return f"{name} allows for an error of the law itself out there, the choice believes it"
+
 
 def without_interval(source: Source) -> list[str]:
     """A sentence where there are no draws."""
@@ -58,16 +102,18 @@ def without_interval(source: Source) -> list[str]:
     return ["A point fit: one optimum, no interval." if source.fit else "Published coefficients: no interval."]
 
 
-def source_of(given: Any, preset: str | Mapping[str, float] | None = None) -> Source:
-    """A fit, an average (anything with `fits` and `weights`) or a law with published coefficients.
+def source_of(given: Any, preset: str | Mapping[str, float] | None = None, discrepancy: bool = True) -> Source:
+    """A fit, an average (anything with `fits` and `weights`), a law with published coefficients, or what that makes.
 
     Raises:
         PlanError: the fit was refused, no law of an average has a weight, or there is no such preset.
     """
+    if isinstance(given, Source):
+        return given
     if isinstance(given, Fit):
-        return _of_fit(given)
+        return _of_fit(given, discrepancy)
     if hasattr(given, "fits") and hasattr(given, "weights"):
-        return _of_average(given)
+        return _of_average(given, discrepancy)
     if isinstance(given, Law | str):
         return _of_preset(get_law(given), preset)
     raise PlanError(
@@ -76,28 +122,29 @@ def source_of(given: Any, preset: str | Mapping[str, float] | None = None) -> So
     )
 
 
-def _of_fit(fit: Fit) -> Source:
+def _of_fit(fit: Fit, discrepancy: bool) -> Source:
     if not fit.status.ok:
         raise PlanError(f"There is nothing to plan with. {fit.status}")
     data = fit.data["constant_data"].to_dataset()
     seen = fit.law.by_column({s: data[s].to_numpy() for s in fit.law.inputs})
     values = fit.draws() if fit.has_draws else {p: np.array([v]) for p, v in fit.point.items()}
     params = {p: np.asarray(values[p], dtype=np.float64) for p in fit.law.params}
-    return Source((Member(fit.law, params),), seen, fit.has_draws, fit)
+    beyond = fit if discrepancy and fit.has_draws and fit.discrepancy is not None else None
+    return Source((Member(fit.law, params, beyond),), seen, fit.has_draws, fit)
 
 
-def _of_average(average: Any) -> Source:
+def _of_average(average: Any, discrepancy: bool) -> Source:
     weights: Mapping[str, float] = average.weights
     if not weights:
         raise PlanError("No law of this average has a weight: none of its fits may be believed.")
     members, seen = [], {}
     for name, weight in weights.items():
-        one = _of_fit(average.fits[name])
+        one = _of_fit(average.fits[name], discrepancy)
         if not one.drawn:
             raise PlanError(f"{name} was fitted without draws, so it cannot be averaged; fit it with method='auto'.")
         kept = np.random.default_rng(getattr(average, "seed", 0)).permutation(one.members[0].count)
         kept = np.resize(kept, max(1, round(weight * DRAWS)))
-        members += [Member(one.law, {p: v[kept] for p, v in one.members[0].params.items()})]
+        members += [replace(one.members[0], params={p: v[kept] for p, v in one.members[0].params.items()})]
         seen = seen or one.seen
     if len(responses := {m.law.response.column for m in members}) > 1:
         raise PlanError(f"An average plans laws of one response; these are of {', '.join(sorted(responses))}.")

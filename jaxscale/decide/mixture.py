@@ -80,7 +80,7 @@ def best_mixture(
         return np.einsum("f,fsp->sp", weight, np.stack(parts))
 
     best = _own(responses, x, shares)
-    judge = Judge((), best, law.response.column, sign, symbols, None, level, responses)
+    judge = Judge(None, best, law.response.column, sign, symbols, None, level, responses)
     columns = {c: points[:, j] for j, c in enumerate(shares)}
     table = judge.table(columns, shares)
     row = table.iloc[judge.pick(table, choose)]

@@ -120,6 +120,7 @@ def plan(
     preset: str | Mapping[str, float] | None = None,
     schedule: Mapping[str, Any] | None = None,
     weights: Sequence[float] | None = None,
+    discrepancy: bool = True,
 ) -> Plan:
     """What to choose, as the law sees it: sizes and tokens under a budget, samples for a target, a mixture, a rate.
 
@@ -147,6 +148,9 @@ def plan(
         schedule: for laws of the learning-rate schedule: steps, peak and whatever else `jaxscale.schedules.wsd` takes;
             the length of the decay is chosen.
         weights: of the fits of a mixture; equal unless given.
+        discrepancy: beyond the data, allow for the law's own error in every response that is told, in p_target and in
+            what a target takes, as `predict` does. Choices under one budget it moves alike: they, and regrets, are as
+            the law has them.
 
     Returns:
         A Plan.
@@ -164,9 +168,9 @@ def plan(
         ratio=ratio,
     )  # fmt: skip
     if isinstance(fit, list | tuple):
-        sources = [source_of(f) for f in fit]
+        sources = [source_of(f, discrepancy=False) for f in fit]
         return _made(sources[0], mixture.best_mixture(sources, weights, limits, choose, cvar_level))
-    source = source_of(fit, preset)
+    source = source_of(fit, preset, discrepancy)
     law = source.law
     notes = slack(source, lambda s: answer.answer(s, ask).draws) if law.choices and budget else []
     if schedule is not None or law.decides == "the schedule":

@@ -39,6 +39,7 @@ def inverse(source: Source, ask: Ask, target: float) -> dict[str, Any]:
     back = np.exp if frame.logs[0] else (lambda v: v)
     at = complete({c: np.full(SCAN, v) for c, v in given.items()} | {column: back(t)}, law)
     values = np.concatenate([curves(m.law, m.law.from_columns(at), m.params) for m in source.members])
+    values = source.with_error(at, values)
     there = sign * values <= sign * target
     reached, first = there.any(axis=1), there.argmax(axis=1)
     ends = values[:, -1] if np.median(sign * (values[:, -1] - values[:, 0])) < 0 else values[:, 0]
@@ -85,7 +86,8 @@ def _each(source: Source, given: Mapping[str, float], column: str, values: np.nd
     for member in source.members:
         mine = values[first : first + member.count]
         first += member.count
-        out.append(_response(member.law, complete(dict(given) | {column: mine}, member.law), member.params))
+        at = complete(dict(given) | {column: mine}, member.law)
+        out.append(member.with_error(at, _response(member.law, at, member.params)))
     return np.concatenate(out)
 
 
@@ -100,6 +102,5 @@ def _far(source: Source, column: str, found: np.ndarray) -> list[str]:
     if column not in source.seen or not np.isfinite(middle):
         return []
     times = middle / float(source.seen[column].max())
-    return [f"That is {plain(times, digits=2)} times the largest in the table; the law is believed that far."] * (
-        times > 1
-    )
+    how = "the law is believed that far" if source.believed else "an error of the law itself out there is allowed for"
+    return [f"That is {plain(times, digits=2)} times the largest in the table; {how}."] * (times > 1)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from jaxscale.decide.answer import AT_EDGE, Answer, answer, seen_costs
 from jaxscale.decide.candidates import FARTHER, completed, profile, rounded
-from jaxscale.decide.members import Source, without_interval
+from jaxscale.decide.members import Source, how_far_believed, without_interval
 from jaxscale.decide.problem import SHARE
 from jaxscale.decide.question import Ask, Problem, column_of, problem_of
 from jaxscale.decide.regret import FLAT, Judge
@@ -46,7 +46,7 @@ def decide(
     draws = {s: np.stack([o.draws[s] for o in options])[best, rows] for s in options[0].draws}
     value = np.stack([o.value for o in options])[best, rows]
     symbols, response = options[0].problem.symbols, options[0].response
-    judge = Judge(source.members, value, response, sign, symbols, target, level)
+    judge = Judge(source, value, response, sign, symbols, target, level)
     points = [profile(source, o.problem, o.at, single=bool(shapes)) for o in options]
     points = {c: np.concatenate([p[c] for p in points]) for c in points[0]}
     if multiple_of:
@@ -149,8 +149,7 @@ def _notes(source: Source, ask: Ask, options: Sequence[Answer], best: np.ndarray
     costs, frame = seen_costs(source, ask), first.problem.frame
     if ask.budget is not None and costs is not None and (times := ask.budget / float(costs.max())) > FAR:
         said.append(
-            f"The budget is {plain(times, digits=2)} times the compute of the largest run; "
-            "the interval believes the law that far."
+            f"The budget is {plain(times, digits=2)} times the compute of the largest run; {how_far_believed(source)}."
         )
     if ask.serve_tokens:
         said.append(f"The budget covers training and serving {human(ask.serve_tokens)} tokens.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from jaxscale.decide.members import Member
+from jaxscale.decide.members import Source
 from jaxscale.errors import PlanError
 from jaxscale.forecast import curves
 from jaxscale.summary import QUANTILES
@@ -24,18 +24,21 @@ LEVEL = 0.9  # of cvar: the mean over the worst tenth of the draws
 class Judge:
     """Puts candidates to every draw.
 
+    What is said of a candidate's response allows for the law's own error, where it is known. Choices of one budget it
+    moves alike, so that they are compared, and regretted, as the law has them.
+
     Attributes:
-        members: laws with draws.
+        source: laws with draws.
         best: (draws,), the response of each draw's own best choice.
         response: name of the response.
         sign: 1 where lower is better, else -1.
         symbols: canonical column -> symbol.
         target: a response to reach, or None.
         level: of cvar.
-        others: candidates -> responses, where they are not those of the members.
+        others: candidates -> responses, where they are not those of the source.
     """
 
-    members: Sequence[Member]
+    source: Source | None
     best: np.ndarray
     response: str
     sign: float
@@ -46,9 +49,9 @@ class Judge:
 
     def responses(self, at: Mapping[str, np.ndarray]) -> np.ndarray:
         """(draws, candidates) of every law, in the response's unit."""
-        if self.others is not None:
-            return self.others(at)
-        return np.concatenate([curves(m.law, m.law.from_columns(at), m.params) for m in self.members])
+        if self.source is None or self.others is not None:
+            return self.others(at) if self.others is not None else np.empty((0, 0))
+        return np.concatenate([curves(m.law, m.law.from_columns(at), m.params) for m in self.source.members])
 
     def table(self, at: Mapping[str, np.ndarray], columns: Sequence[str]) -> pd.DataFrame:
         """One row a candidate.
@@ -58,27 +61,28 @@ class Judge:
             columns: those to show.
 
         Returns:
-            The candidate by symbol; quantiles and mean of the response, and the mean above the best candidate's
-            (excess_mean); regret_mean, regret_q90, regret_q95, regret_worst; cvar, the mean response of the worst
-            draws; p_target, the share of draws that reach the target, where there is one.
+            The candidate by symbol; quantiles and mean of the response; excess_mean, the mean above the best
+            candidate's; regret_mean, regret_q90, regret_q95, regret_worst; cvar, the mean response of the worst draws;
+            p_target, the share of draws that reach the target, where there is one.
         """
         values = self.responses(at)
         regret = self.sign * (values - self.best[:, None])
         mean, name = values.mean(axis=0), self.response
         table = {self.symbols.get(c, c): np.asarray(at[c]) for c in columns}
-        table |= {f"{name}_{q}": np.quantile(values, p, axis=0) for q, p in QUANTILES.items()}
-        table |= {f"{name}_mean": mean, "excess_mean": self.sign * mean - (self.sign * mean).min()}
+        said = values if self.source is None else self.source.with_error(at, values)
+        table |= {f"{name}_{q}": np.quantile(said, p, axis=0) for q, p in QUANTILES.items()}
+        table |= {f"{name}_mean": said.mean(axis=0), "excess_mean": self.sign * mean - (self.sign * mean).min()}
         table |= {"regret_mean": regret.mean(axis=0), "regret_q90": np.quantile(regret, 0.90, axis=0)}
         table |= {"regret_q95": np.quantile(regret, RISK, axis=0), "regret_worst": regret.max(axis=0)}
         worst = np.sort(self.sign * values, axis=0)[int(np.floor(self.level * len(values))) :]
         table["cvar"] = self.sign * worst.mean(axis=0)
         if self.target is not None:
-            table["p_target"] = np.mean(self.sign * values < self.sign * self.target, axis=0)
+            table["p_target"] = np.mean(self.sign * said < self.sign * self.target, axis=0)
         return pd.DataFrame(table)
 
     def pick(self, table: pd.DataFrame, choose: str) -> int:
         """The row to choose: by the mean response, by the regret that 95 % of the draws stay below, or by cvar."""
-        by = {"loss": self.sign * table[f"{self.response}_mean"], "regret": table["regret_q95"]}
+        by = {"loss": table["excess_mean"], "regret": table["regret_q95"]}
         by["cvar"] = self.sign * table["cvar"]
         return int(np.argmin(by[choose].to_numpy()))
 

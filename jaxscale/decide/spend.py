@@ -36,7 +36,7 @@ def compute_to_reach(source: Source, problem: Problem, target: float, centre: fl
     logs = np.log(centre) + np.log(10.0) * np.asarray(DECADES, dtype=np.float64)
     values = []
     for spend in logs:
-        found = optimum(source, problem, np.full(count, np.exp(spend)))[1]
+        found = _best(source, problem, np.full(count, np.exp(spend)))
         values.append(np.where(np.isfinite(found), sign * (found - target), np.inf))
     above = np.stack(values)
     reached, first = (above <= 0.0).any(axis=0), (above <= 0.0).argmax(axis=0)
@@ -56,7 +56,7 @@ def compute_to_reach(source: Source, problem: Problem, target: float, centre: fl
             way = f_low / (f_low - f_high)
         usable = np.isfinite(way) & (way > 0.0) & (way < 1.0) & (i % 3 != 2)  # halve now and then
         middle = low + np.where(usable, way, 0.5) * (high - low)
-        found = optimum(source, problem, np.exp(middle))[1]
+        found = _best(source, problem, np.exp(middle))
         f = np.where(np.isfinite(found), sign * (found - target), np.inf)
         done = f <= 0.0
         low, f_low = np.where(done, low, middle), np.where(done, f_low, f)
@@ -73,3 +73,9 @@ def compute_to_reach(source: Source, problem: Problem, target: float, centre: fl
     if never:
         said.append(f"{100 * never:.0f} % of the posterior reaches it with no budget, and counts as infinite.")
     return spent, said
+
+
+def _best(source: Source, problem: Problem, budget: np.ndarray) -> np.ndarray:
+    """The response of each draw's best choice, the law's own error included; (S,)."""
+    at, value, _, _ = optimum(source, problem, budget)
+    return source.with_error(at, value)

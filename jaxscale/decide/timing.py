@@ -43,7 +43,7 @@ def best_decay(source: Source, schedule: Mapping[str, Any] | None, choose: str, 
     inputs, _ = inputs_at(law, frame)
     values = np.concatenate([curves(m.law, inputs, m.params) for m in source.members])
     best, at = _bottom(np.log(lengths), values)
-    judge = Judge(source.members, best, law.response.column, 1.0, {}, None, level, lambda _: values)
+    judge = Judge(None, best, law.response.column, 1.0, {}, None, level, lambda _: values)
     table = judge.table({"decay_steps": lengths}, ["decay_steps"]).assign(decay_share=lengths / steps)
     row = table.iloc[judge.pick(table, choose)]
     name, decay = law.response.column, np.exp(at)

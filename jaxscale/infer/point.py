@@ -81,12 +81,15 @@ def finish_point(model: Model, lane: Lane, point: Point) -> Point:
     return Point(u, model.values(u, lane), value * unit, hessian * unit, decrement, point.in_best, point.second + gain)
 
 
-def refine(model: Model, lane: Lane, u: jax.Array):
-    """From a good start to the optimum: (u, objective in its unit, Hessian, decrement)."""
+def refine(model: Model, lane: Lane, u: jax.Array, more: Callable[[jax.Array], jax.Array] | None = None):
+    """From a good start to the optimum: (u, objective in its unit, Hessian, decrement).
+
+    `more` of the flat vector is added to the objective, as a pull towards some value.
+    """
     if isinstance(model.noise, LeastSquares):
         u = _levenberg_marquardt(model, lane, u)
     objective, _ = _objective(model, lane, u[None])
-    return _newton(objective, u)
+    return _newton(objective if more is None else lambda v: objective(v) + more(v), u)
 
 
 def _objective(model: Model, lane: Lane, begin: jax.Array) -> tuple[Callable[[jax.Array], jax.Array], jax.Array]:

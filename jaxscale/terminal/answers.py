@@ -11,7 +11,7 @@ import pandas as pd
 from jaxscale.forecast import COLUMNS
 from jaxscale.noise import NOISE_PARAMETERS
 from jaxscale.terminal.console import count, paragraphs, table
-from jaxscale.words import human, plain
+from jaxscale.words import NORMAL_90, human, plain
 
 if TYPE_CHECKING:
     from jaxscale.result import Fit
@@ -175,6 +175,41 @@ def comparison_text(compared: pd.DataFrame, forecast: pd.DataFrame | None = None
             table(*_forecasts(forecast, inputs), left=0),
         ]
     return paragraphs(*said)
+
+
+def intervals_text(law: str, found: pd.DataFrame) -> str:
+    """Three intervals of each quantity, and what it means where they part.
+
+    Args:
+        law: its name.
+        found: of `js.intervals`.
+    """
+    from jaxscale.trust.intervals import FEW
+
+    three = ("posterior", "profile", "bootstrap")
+    kinds = [k for k in three if bool(np.isfinite(found[[f"{k}_low", f"{k}_high"]].to_numpy(float)).any())]
+    rows, apart = [], []
+    for name, r in found.to_dict("index").items():
+        ends = [(r[f"{k}_low"], r[f"{k}_high"]) for k in kinds]
+        sd = min(((high - low) / NORMAL_90 for low, high in ends if high > low), default=None)
+        shown = [f"{plain(low, sd, digits=5)} to {plain(high, sd, digits=5)}" for low, high in ends]
+        rows.append([name, plain(r["estimate"], sd, digits=5), *shown, "yes" if r["agree"] else "no"])
+        apart += [] if r["agree"] else [str(name)]
+    about = found.attrs
+    title = f"{100 * about['level']:.0f} % intervals of {law}, by three ways"
+    meaning = "All agree: every two share more than half of the longer."
+    if apart:
+        meaning = (
+            f"They disagree on {', '.join(apart)}: believe the widest. A wider bootstrap says that rows share an "
+            "error, or scatter unlike the noise; name their runs, or take another noise. A posterior apart from the "
+            "profile says that the data leave much to the priors."
+        )
+    told = [f"The bootstrap turns residuals in {about['draws']} tables, by {count(about['clusters'], 'cluster')}."]
+    if about["clusters"] < FEW:
+        told += ["Of so few clusters it is often too narrow."]
+    if missing := [k for k in three if k not in kinds]:
+        told = [f"There is none by {' or '.join(missing)}."]
+    return paragraphs(title, table(["quantity", "mode", *kinds, "agree"], rows), " ".join([meaning, *told]))
 
 
 def backtest_text(scores: pd.DataFrame) -> str:

@@ -61,6 +61,9 @@ def plan(
     preset: Annotated[
         str | None, typer.Option(metavar="NAME", help="Plan with published coefficients of --law, without a table.")
     ] = None,
+    discrepancy: Annotated[
+        bool, typer.Option(help="Beyond the data, allow for what the law may be wrong by, as its record says.")
+    ] = True,
     json: Json = False,
     *,
     options: dict[str, Any],
@@ -88,6 +91,6 @@ def plan(
         decided, status = decide(settled.law, preset=settled.preset, **settled.question()), None
     else:
         made = fitted(settled, settled.fit if source is None else saved)
-        decided, status = decide(made, **settled.question()), vars(made.status)
+        decided, status = decide(made, discrepancy=discrepancy, **settled.question()), vars(made.status)
     emit(json, plan_document(decided) | {"status": status}, plan_text(decided))
     return DONE

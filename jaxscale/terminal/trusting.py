@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jaxscale.terminal.console import emit
+from jaxscale.terminal.console import emit, paragraphs
 from jaxscale.terminal.exits import DONE, NO
 from jaxscale.terminal.options import (
     READING,
@@ -86,6 +86,9 @@ def compare(
     ] = None,
     hold_out: Annotated[float, typer.Option(help="Share of the runs, the largest, to forecast.")] = 0.2,
     noise: Annotated[str | None, typer.Option(help="As of fit, but not auto, least_squares or huber.")] = None,
+    intervals: Annotated[
+        bool, typer.Option("--intervals", help="Set three intervals of the heaviest law's parameters side by side.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
     json: Json = False,
     *,
@@ -94,7 +97,9 @@ def compare(
     """Compare laws by leave-one-out and by their record, and average them.
 
     Every law is fitted, and the larger runs are forecast from the smaller ones. Weights follow the record as far as it
-    goes; with --at, the weighed average forecasts runs that were not made.
+    goes; with --at, the weighed average forecasts runs that were not made. With --intervals, the parameters of the law
+    of the largest weight, and its curve at --at, have intervals by posterior, profile and wild cluster bootstrap: where
+    they part, one of their assumptions fails.
     """
     from jaxscale.config import FitFile
     from jaxscale.forecast import inputs_at
@@ -116,5 +121,16 @@ def compare(
         "compare": found.comparison.reset_index(),
         "predictions": frame,
     }
-    emit(json, document, comparison_text(found.comparison, frame))
+    text = comparison_text(found.comparison, frame)
+    if intervals:
+        from jaxscale.terminal.answers import intervals_text
+        from jaxscale.trust.intervals import intervals as three
+
+        document["intervals"] = None
+        if found.weights:
+            heaviest = max(found.weights, key=lambda name: found.weights[name])
+            side = three(runs, at=points or None, seed=settled.seed, posterior=found.fits[heaviest])
+            document["intervals"] = {"law": heaviest, **side.attrs, "quantities": side}
+            text = paragraphs(text, intervals_text(heaviest, side))
+    emit(json, document, text)
     return DONE if found.weights else NO
