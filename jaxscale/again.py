@@ -15,17 +15,19 @@ import pandas as pd
 from scipy.special import ndtri
 
 from jaxscale.api import fit
-from jaxscale.batch import table_of
 from jaxscale.errors import ConfigError
+from jaxscale.held import runs_of
 from jaxscale.priors import given_prior
-from jaxscale.report.content import runs_of
-from jaxscale.result import Fit
+from jaxscale.result import Fit, user_source
 from jaxscale.summary import MOMENTS, QUANTILES, SUMMARY
 from jaxscale.words import plain
 
 FALSE_ALARM = 1e-3  # chance that any number of a fit that was repeated well differs by more than is allowed
 OPTIMUM = 1e-3  # relative: a minimum that is found to 1e-6 of its objective fixes its place to the root of that
 ABOUT = {"table_hash": "hash of the data", "content_hash": "hash of the table", "rows": "runs", "seed": "seed"}
+
+
+BESIDE = ("health", "basins", "discrepancy")  # what a fit's record holds beside its summary
 
 
 @dataclass(frozen=True)
@@ -54,30 +56,20 @@ def refit(kept: Fit, progress: bool | None = None) -> Fit:
         ConfigError: a prior was an object that a file does not hold.
     """
     about = kept.about
-    priors = about.get("prior_values", {p: None for p in about["priors"]})
+    priors = about.get("prior_values", dict.fromkeys(about["priors"]))
     if lost := [p for p, v in priors.items() if v is None]:
         raise ConfigError(
             f"the prior of {', '.join(lost)} was a Python object that the fit's file does not hold; got "
             f"{about['priors'][lost[0]]}; expected a number or a plain NumPyro distribution. Fit again in Python."
         )
     given = {p: given_prior(v) for p, v in priors.items()} or None
+    units = {v.column: v.unit for v in kept.law.inputs.values() if not v.length}
+    # Declared, since they were looked at when they were read: sizes of a few thousand may have been meant.
+    runs = replace(runs_of(kept), units=units | {kept.law.response.column: kept.law.response.unit})
     return fit(
-        runs_of(kept), law=kept.law, noise=kept.noise, method=about["method"], seed=about["seed"],
+        runs, law=kept.law, noise=kept.noise, method=about["method"], seed=about["seed"],
         draws=about["draws"], priors=given, progress=progress,
     )  # fmt: skip
-
-
-def data_hash(kept: Fit) -> str:
-    """Hash of the data that a fit's file holds, as `about["table_hash"]` was made of them."""
-    constant = kept.data["constant_data"].to_dataset()
-    table = table_of(runs_of(kept), kept.law, kept.noise)
-    held = replace(
-        table,
-        x={s: constant[s].to_numpy() for s in table.x},
-        y=kept.data["observed_data"][kept.law.response.column].to_numpy(),
-        beside={k: constant[f"row_{k}"].to_numpy() for k in table.beside},
-    )
-    return held.digest.hex()
 
 
 def compare_again(kept: Mapping[str, Any], now: Mapping[str, Any], made: Fit) -> Again:
@@ -87,12 +79,14 @@ def compare_again(kept: Mapping[str, Any], now: Mapping[str, Any], made: Fit) ->
         kept, now: documents of `jaxscale fit --json`: status, law_hash, summary, health, about.
         made: the repetition, for the Monte Carlo error of its numbers.
     """
-    then, since = _environment(kept), _environment(now)
-    versions = {k: (v, since[k]) for k, v in then.items() if k in since and v != since[k]}
-    rows = _facts(kept, now) + _numbers(kept, now, _allowed(kept, made) if versions else None)
+    own = bool(user_source(made.law))
+    then, since = _environment(kept, own), _environment(now, own)
+    versions = {k: (v, since[k]) for k, v in then.items() if since.get(k) is not None and v != since[k]}
+    rows = _facts(kept, now, own) + _numbers(kept, now, _allowed(kept, made) if versions else None)
+    rows += _beside(kept, now, bool(versions))
+    exact = all(row["kept"] == row["now"] for row in rows)
+    ok = all(row["same"] for row in rows)
     frame = pd.DataFrame(rows, columns=["quantity", "kept", "now", "difference", "in_sd", "allowed", "same"])
-    exact = all(a == b for a, b in zip(frame["kept"], frame["now"], strict=True))
-    ok = bool(frame["same"].all())
     return Again(ok, exact, _sentence(frame, exact, ok, versions), versions, frame)
 
 
@@ -101,8 +95,11 @@ def changed_since(versions: Mapping[str, tuple[Any, Any]]) -> str:
     return "; ".join(f"{name} {then} then, {now} now" for name, (then, now) in versions.items())
 
 
-def _environment(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {**document["about"]["versions"], "device": document["about"]["device"]}
+def _environment(document: Mapping[str, Any], own: bool) -> dict[str, Any]:
+    """Versions and processor; the text of the package's law goes with the package's version."""
+    about = document["about"]
+    found = {**about["versions"], "device": about["device"], "the law's file": document.get("law_hash")}
+    return {k: v for k, v in found.items() if v is not None and not (own and k == "the law's file")}
 
 
 def _sentence(frame: pd.DataFrame, exact: bool, ok: bool, versions: Mapping[str, tuple[Any, Any]]) -> str:
@@ -124,18 +121,34 @@ def _full(value: Any) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def _facts(kept: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What must be the same whatever the version: the data, the law, the rows taken out and the verdict."""
-    pairs = {"status": (kept["status"]["code"], now["status"]["code"]), "law": (kept["law"], now["law"])}
-    pairs["noise"] = (kept["noise"], now["noise"])
-    if kept.get("law_hash"):
-        pairs["hash of the law's file"] = (kept["law_hash"], now["law_hash"])
+def _facts(kept: Mapping[str, Any], now: Mapping[str, Any], own: bool) -> list[dict[str, Any]]:
+    """What must be the same whatever the version: the verdict, the data, the rows taken out and the user's own law."""
+    pairs = {"status": (kept["status"]["code"], now["status"]["code"])}
+    pairs |= {key: (kept[key], now[key]) for key in ("law", "noise")}
+    if own:
+        pairs["hash of the law's file"] = (kept.get("law_hash"), now.get("law_hash"))
     then, since = kept["about"], now["about"]
-    known = {k: said for k, said in ABOUT.items() if then.get(k) is not None and since.get(k) is not None}
-    pairs |= {said: (then[k], since[k]) for k, said in known.items()}
-    dropped = [", ".join(str(e["row"]) for e in about["excluded"]) or "none" for about in (then, since)]
-    pairs["rows taken out"] = (dropped[0], dropped[1])
+    pairs |= {said: (then[k], since[k]) for k, said in ABOUT.items() if then.get(k) is not None}
+    if "excluded" in then:
+        dropped = [", ".join(str(e["row"]) for e in about["excluded"]) or "none" for about in (then, since)]
+        pairs["rows taken out"] = (dropped[0], dropped[1])
     return [{"quantity": q, "kept": a, "now": b, "same": a == b} for q, (a, b) in pairs.items()]
+
+
+def _beside(kept: Mapping[str, Any], now: Mapping[str, Any], elsewhere: bool) -> list[dict[str, Any]]:
+    """Health, basins and the law's own error: the same to the bit, or not judged where versions differ."""
+    then, since = (
+        {f"{name} {k}": v for name, values in _besides(d).items() for k, v in (values or {}).items()}
+        for d in (kept, now)
+    )
+    return [
+        {"quantity": q, "kept": then.get(q), "now": since.get(q), "same": elsewhere or then.get(q) == since.get(q)}
+        for q in {**then, **since}
+    ]
+
+
+def _besides(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {"health": document["health"], **{name: document["about"].get(name) for name in BESIDE if name != "health"}}
 
 
 def _numbers(

@@ -188,8 +188,8 @@ def report(
 
 COMMANDS = (
     demo, trusting.doctor, fit, batch, predict, trusting.backtest, trusting.compare, deciding.plan, buying.suggest,
-    buying.speedup, costing.cost, report, repeating.reproduce, benching.bench, catalogue.laws, catalogue.cite, catalogue.datasets,
-    catalogue.simulate,
+    buying.speedup, costing.cost, report, repeating.reproduce, benching.bench, catalogue.laws, catalogue.cite,
+    catalogue.datasets, catalogue.simulate,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

@@ -16,9 +16,10 @@ from markupsafe import Markup
 
 from jaxscale.decide.plan import FLAT, Plan, plan
 from jaxscale.errors import PlanError
+from jaxscale.held import runs_of
 from jaxscale.report import plots
 from jaxscale.report.checklist import call, checklist, dataset_of
-from jaxscale.report.content import DERIVATIONS, default_budget, runs_of, sizes_matter
+from jaxscale.report.content import DERIVATIONS, default_budget, sizes_matter
 from jaxscale.report.evidence import fold_name
 from jaxscale.report.style import COLOURS, DARK, DARK_SIZES, SIZES, human, plain, svg, typeset
 from jaxscale.result import Fit

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jaxscale.errors import ConfigError, JaxscaleError
+from jaxscale.errors import ConfigError, LawError
 from jaxscale.terminal.console import emit, jsonable, paragraphs, table
 from jaxscale.terminal.exits import DONE, NO
 from jaxscale.terminal.options import SAVED, Json
@@ -18,14 +18,15 @@ from jaxscale.words import plain
 
 if TYPE_CHECKING:
     from jaxscale.again import Again
-    from jaxscale.config import FitFile
     from jaxscale.result import Fit
 
-CONFIGS = (".yaml", ".yml")
-RECORDS = "a saved fit (.nc), what `jaxscale fit --json` or `report --json` printed, a card of `jaxscale bench`, or a "
-RECORDS += "YAML file of settings whose `output` is the saved fit"
+RECORDS = "a saved fit (.nc), what `jaxscale fit --json` or `report --json` printed, or a card of `jaxscale bench`"
+FIT = {"status", "law", "noise", "summary", "health", "about"}
+DIAGNOSTICS = ("r_hat", "ess_bulk", "ess_tail")
 DOUBLE = 17  # digits that tell any two numbers apart
 MOST_STEPS = 1000  # of float64 that are said as such
+MOST_SAID = 3
+WIDEST = 16  # characters of a hash that are shown
 
 
 def reproduce(
@@ -34,25 +35,23 @@ def reproduce(
 ) -> int:
     """Do a fit or a card again from its record: are the numbers the same?
 
-    With the same versions they must be so to the last bit; with others, within Monte Carlo error. Exit code 1 where
-    they are not.
+    With the same versions they must be so to the last bit; with others, a fit's within Monte Carlo error. Exit code 1
+    where they are not.
     """
+    from jaxscale.terminal.benching import is_card
+
     path = Path(record)
     if not path.is_file():
         raise ConfigError(f"there is no file {record!r}; expected {RECORDS}")
     if path.suffix.lower() == SAVED:
         return _answer(record, *_from_fit(path), json)
-    if path.suffix.lower() in CONFIGS:
-        return _answer(record, *_from_config(path), json)
     try:
         found = document_of.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise ConfigError(f"{record}: not a JSON document ({error}); expected {RECORDS}") from None
-    from jaxscale.terminal.benching import is_card
-
     if is_card(found):
-        return _card(record, found, json)
-    if not isinstance(found, dict) or not {"status", "law", "noise", "summary", "health", "about"} <= set(found):
+        return _card(path, found, json)
+    if not isinstance(found, dict) or not set(found) >= FIT:
         got = f"keys {', '.join(list(found)[:8])}" if isinstance(found, dict) else f"a {type(found).__name__}"
         raise ConfigError(f"{record}: not the record of a fit; got {got}; expected {RECORDS}")
     return _answer(record, found, _from_document(path, found), json)
@@ -60,74 +59,45 @@ def reproduce(
 
 def _from_fit(path: Path) -> tuple[dict[str, Any], Fit]:
     """What a saved fit says, and the fit of the data that it holds."""
-    from jaxscale.again import data_hash, refit
-    from jaxscale.result import kept_law_hash, load_fit
+    from jaxscale.again import refit
+    from jaxscale.result import load_fit
     from jaxscale.terminal.answers import fit_document
 
     kept = load_fit(path)
-    document = jsonable(fit_document(kept)) | {"law_hash": kept_law_hash(path)}
-    made = refit(kept)
-    made.about["table_hash"] = data_hash(kept)  # of the data as the file holds them
-    made.about["excluded"] = kept.about["excluded"]
-    # A saved fit has the law's rows alone: not the whole table, of which this is the hash.
-    document["about"] = {k: v for k, v in document["about"].items() if k != "content_hash"}
-    return document, made
-
-
-def _from_config(path: Path) -> tuple[dict[str, Any], Fit]:
-    """What the fit that settings name as their output says, and the fit that they make now."""
-    from jaxscale.config import FitFile, settle
-    from jaxscale.result import kept_law_hash, load_fit
-    from jaxscale.terminal.answers import fit_document
-
-    settled = settle(FitFile, path, {})
-    if not settled.output or not Path(settled.output).is_file():
-        got = f"output: {settled.output}, which is not there" if settled.output else "no key 'output'"
-        raise ConfigError(f"{path}: settings have no numbers to compare with; got {got}; expected the saved fit. Make "
-                          f"one with `jaxscale fit --config {path} -o fit.nc`")  # fmt: skip
-    document = jsonable(fit_document(load_fit(settled.output))) | {"law_hash": kept_law_hash(settled.output)}
-    return document, _made(path, settled, document)
+    document = jsonable(fit_document(kept))
+    # It holds what the law saw of the rows that were left: of the table as it was read there is no second account.
+    document["about"] = {k: v for k, v in document["about"].items() if k not in ("content_hash", "excluded")}
+    return document, refit(kept)
 
 
 def _from_document(path: Path, found: Mapping[str, Any]) -> Fit:
-    """The fit that a JSON document's settings make now; of a saved fit, that of the data it holds."""
-    from jaxscale.again import data_hash, refit
-    from jaxscale.config import FitFile, settle
+    """The fit that a JSON document's settings make now; of a report on a saved fit, that of the data it holds."""
+    from jaxscale.again import refit
+    from jaxscale.config import FitFile, is_path, settle
     from jaxscale.result import load_fit
 
-    if found.get("settings"):
-        return _made(path, settle(FitFile, None, found["settings"]), found)
-    if not found.get("saved"):
-        raise ConfigError(f"{path}: it has no key 'settings', which says how the fit was made; print it anew with "
-                          "`jaxscale fit TABLE --json`, or give the saved fit (.nc)")  # fmt: skip
-    kept = load_fit(_near(path, found["saved"]))
-    made = refit(kept)
-    made.about["table_hash"], made.about["excluded"] = data_hash(kept), kept.about["excluded"]
-    made.about["content_hash"] = kept.about["content_hash"]
-    return made
-
-
-def _made(path: Path, settled: FitFile, kept: Mapping[str, Any]) -> Fit:
-    """The fit that settings describe, its table sought beside the record too."""
-    where = {"table": _near(path, settled.table) if settled.table else None, "law": _near(path, settled.law)}
-    settled = settled.model_copy(update=where)
-    try:
-        settled.read()
-    except JaxscaleError as error:
-        if settled.table is not None and Path(settled.table).exists():
-            raise
-        expected = kept["about"].get("content_hash", "unknown")
+    if not found.get("settings"):
+        if found.get("saved"):
+            return refit(load_fit(_near(path, found["saved"])))
         raise ConfigError(
-            f"{path}: the table that was fitted cannot be found; got nothing at {settled.table!r}; expected the one with "
-            f"content hash {expected}. Put it back there, or beside the record. ({error})"
-        ) from None
-    return settled.run()
+            f"{path}: it has no key 'settings', which says how the fit was made; print it anew with "
+            "`jaxscale fit TABLE --json`, or give the saved fit (.nc)"
+        )
+    settled = settle(FitFile, None, found["settings"])
+    where = {"table": _near(path, settled.table or ""), "law": _near(path, settled.law)}
+    if is_path(where["table"]) and not Path(where["table"]).is_file():
+        raise ConfigError(
+            f"{path}: the table that was fitted cannot be found; got nothing at {settled.table!r}; expected the one "
+            f"with content hash {found['about'].get('content_hash', 'unknown')}. Put it there, or beside the record."
+        )
+    return settled.model_copy(update=where).run()
 
 
 def _near(record: Path, name: str) -> str:
     """A file as named, or beside the record where it is only there."""
-    beside = record.parent / name
-    return str(beside) if not Path(name).exists() and beside.is_file() else name
+    beside = (record.parent / name, record.parent / Path(name).name)
+    there = None if Path(name).is_file() else next((b for b in beside if b.is_file()), None)
+    return name if there is None else str(there)
 
 
 def _answer(record: str, kept: Mapping[str, Any], made: Fit, json: bool) -> int:
@@ -139,23 +109,20 @@ def _answer(record: str, kept: Mapping[str, Any], made: Fit, json: bool) -> int:
         "record": record, "reproduced": found.ok, "exact": found.exact, "verdict": found.sentence,
         "versions": {k: {"then": a, "now": b} for k, (a, b) in found.versions.items()}, "numbers": found.numbers,
     }  # fmt: skip
-    emit(json, document, paragraphs(again_text(found), found.sentence))
+    emit(json, document, paragraphs(found.sentence, again_text(found)))
     return DONE if found.ok else NO
 
 
 def again_text(found: Again) -> str:
-    """Quantity, kept, now, difference: the moments, and whatever else differs."""
+    """Quantity, kept, now, difference: facts, moments, and whatever else differs."""
+    from jaxscale.again import BESIDE
+
     rows = []
-    for row in found.numbers.to_dict("records"):
+    for row in jsonable(found.numbers):
         a, b = row["kept"], row["now"]
-        same = _nothing(a) and _nothing(b) or a == b
-        if not same or not str(row["quantity"]).endswith(("r_hat", "ess_bulk", "ess_tail")):
-            rows.append([row["quantity"], *_pair(a, b), "none" if same else _difference(a, b, row["in_sd"])])
+        if a != b or not (row["quantity"].endswith(DIAGNOSTICS) or row["quantity"].startswith(BESIDE)):
+            rows.append([row["quantity"], *_pair(a, b), "none" if a == b else _difference(a, b, row["in_sd"])])
     return table(["quantity", "kept", "now", "difference"], rows)
-
-
-def _nothing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _pair(a: Any, b: Any) -> tuple[str, str]:
@@ -165,35 +132,43 @@ def _pair(a: Any, b: Any) -> tuple[str, str]:
             shown = plain(a, digits=digits), plain(b, digits=digits)
             if a == b or shown[0] != shown[1]:
                 return shown
-    cut = [("-" if _nothing(v) else str(v)) for v in (a, b)]
-    return cut[0][:16], cut[1][:16]
+    first, second = ("-" if v is None else str(v)[:WIDEST] for v in (a, b))
+    return first, second
 
 
-def _difference(a: Any, b: Any, in_sd: float) -> str:
+def _difference(a: Any, b: Any, in_sd: float | None) -> str:
     if not (isinstance(a, float) and isinstance(b, float)):
         return "differs"
     steps = abs(b - a) / math.ulp(max(abs(a), abs(b)))
     if steps <= MOST_STEPS:
         return f"{plain(steps, digits=3)} in the last digit"
-    return f"{plain(in_sd, digits=2)} sd" if in_sd == in_sd and in_sd is not None else plain(b - a, digits=2)
+    return plain(b - a, digits=2) if in_sd is None else f"{plain(in_sd, digits=2)} sd"
 
 
-def _card(record: str, old: Mapping[str, Any], json: bool) -> int:
+def _card(path: Path, old: Mapping[str, Any], json: bool) -> int:
     """A law's card, computed again as `bench --rerun` does."""
     from jaxscale.config import open_table
+    from jaxscale.law import get_law
     from jaxscale.trust.card import card_again, differences
 
-    named = {name: open_table(name, {}) for name in old["tables"]} if old["given"] else None
+    try:
+        get_law(old["law"])
+    except LawError as error:
+        hint = f"a card names the law, not its file: `jaxscale bench FILE.py --rerun {path}` takes both"
+        raise ConfigError(f"{path}: {error}; {hint}") from None
+    named = {name: open_table(_near(path, name), {}) for name in old["tables"]} if old["given"] else None
     made = jsonable(card_again(old, None, named))
     unlike = differences(old, made)
-    since = [line for line in unlike if line.startswith("versions.")]
-    numbers = [line for line in unlike if line not in since]
-    also = f"; versions differ: {'; '.join(line.removeprefix('versions.') for line in since)}" if since else ""
-    said = (
-        f"DIFFERS: {'; '.join(numbers[:3])}{f', and {len(numbers) - 3} more' if len(numbers) > 3 else ''}{also}."
-        if numbers
-        else f"Every number is the same to the last bit{also}."
-    )
-    document = {"record": record, "reproduced": not numbers, "exact": not numbers, "verdict": said, "differences": unlike}
-    emit(json, document, said)
+    versions = {k: {"then": v, "now": made["versions"].get(k)} for k, v in old["versions"].items()}
+    versions = {k: pair for k, pair in versions.items() if pair["then"] != pair["now"]}
+    numbers = [line for line in unlike if not line.startswith("versions.")]
+    also = "".join(f"; {k} {pair['then']} then, {pair['now']} now" for k, pair in versions.items())
+    more = f"; and {len(numbers) - MOST_SAID} more" if len(numbers) > MOST_SAID else ""
+    same = f"Every number is the same to the last bit{also}."
+    said = f"DIFFERS: {'; '.join(numbers[:MOST_SAID])}{more}{also}." if numbers else same
+    document = {
+        "record": str(path), "reproduced": not numbers, "exact": not numbers, "verdict": said, "versions": versions,
+        "differences": unlike,
+    }  # fmt: skip
+    emit(json, document, paragraphs(said, "\n".join(f"- {line}" for line in numbers)))
     return NO if numbers else DONE
