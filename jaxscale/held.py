@@ -16,10 +16,8 @@ RUN = "checkpoint_of"  # no name of a run: rows keep the labels that they had
 def runs_of(fit: Fit) -> Runs:
     """The table behind a fit, under canonical names; what is read from it are the numbers of the fit, to the bit."""
     constant = fit.data["constant_data"].to_dataset()
-    inputs, response = fit.law.inputs, fit.law.response
-    x = {s: constant[s].to_numpy() for s in inputs}
-    table: dict[str, Any] = fit.law.by_column(x)
-    table |= {v.column: _undivided(x[s], v.per) for s, v in inputs.items() if v.per != 1.0 and not v.length}
+    response = fit.law.response
+    table: dict[str, Any] = fit.law.by_column({s: constant[s].to_numpy() for s in fit.law.inputs})
     table[response.column] = fit.data["observed_data"][response.column].to_numpy()
     if response.trials and "trials" in constant:
         table[response.trials] = constant["trials"].to_numpy()
@@ -33,12 +31,3 @@ def runs_of(fit: Fit) -> Runs:
     rows = np.asarray(constant["row"].to_numpy(), dtype=np.int64)
     columns = {"run": RUN} if RUN in table else {}
     return Runs(pd.DataFrame(table), columns, source=fit.about["source"], rows=rows, excluded=excluded)
-
-
-def _undivided(values: np.ndarray, per: float) -> np.ndarray:
-    """What gives these values when it is divided, as a table's are on reading; their product may miss by a bit."""
-    product = values * per
-    found = product
-    for near in (np.nextafter(product, -np.inf), np.nextafter(product, np.inf)):
-        found = np.where((found / per != values) & (near / per == values), near, found)
-    return found
