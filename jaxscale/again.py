@@ -137,18 +137,12 @@ def _facts(kept: Mapping[str, Any], now: Mapping[str, Any], own: bool) -> list[d
 
 def _beside(kept: Mapping[str, Any], now: Mapping[str, Any], elsewhere: bool) -> list[dict[str, Any]]:
     """Health, basins and the law's own error: the same to the bit, or not judged where versions differ."""
-    then, since = (
-        {f"{name} {k}": v for name, values in _besides(d).items() for k, v in (values or {}).items()}
-        for d in (kept, now)
-    )
-    return [
-        {"quantity": q, "kept": then.get(q), "now": since.get(q), "same": elsewhere or then.get(q) == since.get(q)}
-        for q in {**then, **since}
-    ]
-
-
-def _besides(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {"health": document["health"], **{name: document["about"].get(name) for name in BESIDE if name != "health"}}
+    rows = []
+    for name in BESIDE:
+        then, since = ({**d, **d["about"]}.get(name) or {} for d in (kept, now))
+        pairs = {f"{name} {k}": (then.get(k), since.get(k)) for k in {**then, **since}}
+        rows += [{"quantity": q, "kept": a, "now": b, "same": elsewhere or a == b} for q, (a, b) in pairs.items()]
+    return rows
 
 
 def _numbers(

@@ -12,6 +12,7 @@ import pytest
 import jaxscale as js
 from jaxscale.again import compare_again
 from jaxscale.law import get_law
+from jaxscale.priors import kept_prior
 from jaxscale.terminal.answers import fit_document
 from jaxscale.terminal.console import jsonable
 from tests.test_cli import call, document
@@ -179,11 +180,12 @@ def test_a_fit_that_was_refused_is_refused_again(collinear, tmp_path):
 
 
 def test_priors_come_back_or_are_said_to_be_lost(runs, tmp_path):
-    js.fit(runs, method="point", priors={"alpha": dist.LogNormal(math.log(0.35), 0.2), "E": 1.8}).save(
-        tmp_path / "prior.nc"
-    )
+    made = js.fit(runs, method="point", priors={"alpha": dist.LogNormal(math.log(0.35), 0.2), "E": 1.8})
+    made.save(tmp_path / "prior.nc")
     assert document("reproduce", tmp_path / "prior.nc")["exact"]
-    js.fit(runs, method="point", priors={"alpha": dist.TruncatedNormal(0.3, 0.1, low=0.0)}).save(tmp_path / "lost.nc")
+    assert kept_prior(dist.TruncatedNormal(0.3, 0.1, low=0.0)) is None
+    made.about["prior_values"]["alpha"] = None
+    made.save(tmp_path / "lost.nc")
     lost = call("reproduce", tmp_path / "lost.nc")
     assert lost.code == 2
     assert "the prior of alpha was a Python object" in lost.err
