@@ -87,7 +87,7 @@ def compare_again(kept: Mapping[str, Any], now: Mapping[str, Any], made: Fit) ->
     exact = all(row["kept"] == row["now"] for row in rows)
     ok = all(row["same"] for row in rows)
     frame = pd.DataFrame(rows, columns=["quantity", "kept", "now", "difference", "in_sd", "allowed", "same"])
-    return Again(ok, exact, _sentence(frame, exact, ok, versions), versions, frame)
+    return Again(ok, exact, _sentence(rows, exact, ok, versions), versions, frame)
 
 
 def changed_since(versions: Mapping[str, tuple[Any, Any]]) -> str:
@@ -102,19 +102,18 @@ def _environment(document: Mapping[str, Any], own: bool) -> dict[str, Any]:
     return {k: v for k, v in found.items() if v is not None and not (own and k == "the law's file")}
 
 
-def _sentence(frame: pd.DataFrame, exact: bool, ok: bool, versions: Mapping[str, tuple[Any, Any]]) -> str:
-    since = f"versions differ: {changed_since(versions)}" if versions else ""
+def _sentence(rows: list[dict[str, Any]], exact: bool, ok: bool, versions: Mapping[str, tuple[Any, Any]]) -> str:
+    since = f"; versions differ: {changed_since(versions)}" if versions else ""
     if exact:
-        return f"Every number is the same to the last bit{'; ' + since if since else ''}."
+        return f"Every number is the same to the last bit{since}."
     if ok:
-        most = frame["in_sd"].max()
-        by = f"Same to {plain(most, digits=2)} posterior sd, within Monte Carlo error" if most > 0 else (
-            "Same but for the last digits")  # fmt: skip
-        return f"{by}; {since}."
-    unlike = frame[~frame["same"].astype(bool)]
-    first = [f"{r['quantity']} was {_full(r['kept'])} and is {_full(r['now'])}" for r in unlike[:3].to_dict("records")]
+        most = max((row.get("in_sd", 0.0) for row in rows), default=0.0)
+        by = f"Same to {plain(most, digits=2)} posterior sd, within Monte Carlo error"
+        return f"{by if most > 0 else 'Same but for what is not judged'}{since}."
+    unlike = [row for row in rows if not row["same"]]
+    first = [f"{r['quantity']} was {_full(r['kept'])} and is {_full(r['now'])}" for r in unlike[:3]]
     more = f", and {len(unlike) - 3} more" if len(unlike) > 3 else ""
-    return f"DIFFERS: {'; '.join(first)}{more}{'; ' + since if since else '; versions and device are the same'}."
+    return f"DIFFERS: {'; '.join(first)}{more}{since or '; versions and device are the same'}."
 
 
 def _full(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as document_of
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeGuard
 
 import typer
 
@@ -97,7 +97,7 @@ def _row(score: Mapping[str, Any]) -> list[str]:
     return [score["law"], *values, percent(score["coverage90"]), percent(score["width"])]
 
 
-def is_card(found: Any) -> bool:
+def is_card(found: Any) -> TypeGuard[dict[str, Any]]:
     """Whether a JSON document is a card."""
     return isinstance(found, dict) and found.keys() >= CARD
 
