@@ -90,11 +90,6 @@ def compare_again(kept: Mapping[str, Any], now: Mapping[str, Any], made: Fit) ->
     return Again(ok, exact, _sentence(rows, exact, ok, versions), versions, frame)
 
 
-def changed_since(versions: Mapping[str, tuple[Any, Any]]) -> str:
-    """ "jax 0.11.0 then, 0.12.0 now; ..."."""
-    return "; ".join(f"{name} {then} then, {now} now" for name, (then, now) in versions.items())
-
-
 def _environment(document: Mapping[str, Any], own: bool) -> dict[str, Any]:
     """Versions and processor; the text of the package's law goes with the package's version."""
     about = document["about"]
@@ -103,7 +98,8 @@ def _environment(document: Mapping[str, Any], own: bool) -> dict[str, Any]:
 
 
 def _sentence(rows: list[dict[str, Any]], exact: bool, ok: bool, versions: Mapping[str, tuple[Any, Any]]) -> str:
-    since = f"; versions differ: {changed_since(versions)}" if versions else ""
+    changed = "; ".join(f"{name} {then} then, {now} now" for name, (then, now) in versions.items())
+    since = f"; versions differ: {changed}" if versions else ""
     if exact:
         return f"Every number is the same to the last bit{since}."
     if ok:
