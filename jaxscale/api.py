@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxscale import __version__
 from jaxscale.batch import Table, key_of, keys_of, lane_of, rows_for, table_of
 from jaxscale.choose import choose
 from jaxscale.discrepancy import sized
@@ -31,12 +28,13 @@ from jaxscale.infer.programs import programs, take
 from jaxscale.law import Law, get_law
 from jaxscale.model import Model
 from jaxscale.noise import Noise, get_noise
+from jaxscale.priors import kept_prior
 from jaxscale.progress import counting, telling
 from jaxscale.readers import read_runs
 from jaxscale.residuals import remarks
 from jaxscale.result import Fit, load_fit
 from jaxscale.runs import Runs
-from jaxscale.runtime import at_the_door
+from jaxscale.runtime import at_the_door, versions
 from jaxscale.status import Health
 from jaxscale.tree import data_tree
 
@@ -102,19 +100,16 @@ def fit(
         "draws": draws,
         "source": runs.source,
         "content_hash": runs.content_hash,
+        "table_hash": table.digest.hex(),  # of what the law saw of it
         "columns": dict(runs.columns),
         "excluded": [{"row": int(r), "reason": str(w)} for r, w in runs.excluded[["row", "reason"]].to_numpy()],
         "trials": None if table.trials is None else float(np.median(table.trials)),
         "notes": [*runs.notes, *table.notes, *said, *made.pop("notes")],
         "priors": {p: repr(v) for p, v in (priors or {}).items()},
+        "prior_values": {p: kept_prior(v) for p, v in (priors or {}).items()},
         "basins": made.pop("basins"),
         "stages": made.pop("stages"),
-        "versions": {
-            "jaxscale": __version__,
-            "jax": version("jax"),
-            "numpyro": version("numpyro"),
-            "python": platform.python_version(),
-        },
+        "versions": versions(),
         "device": jax.devices()[0].device_kind,
         "seconds": time.perf_counter() - began,
         "discrepancy": beyond.kept() if beyond is not None else None,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from jaxscale import __version__
-from jaxscale.terminal import benching, buying, catalogue, costing, deciding, trusting
+from jaxscale.terminal import benching, buying, catalogue, costing, deciding, repeating, trusting
 from jaxscale.terminal.console import emit, paragraphs
 from jaxscale.terminal.exits import DONE, NO, Commands
 from jaxscale.terminal.options import (
@@ -88,7 +88,8 @@ def fit(table: Table = None, output: Output = None, json: Json = False, *, optio
     settled = settings(FitFile, options, table=table, output=output)
     made = fitted(settled)
     saved = f"Saved to {settled.output}" if settled.output else None
-    emit(json, {**fit_document(made), "saved": settled.output}, paragraphs(fit_text(made), saved))
+    document = {**fit_document(made), "settings": settled.model_dump(), "saved": settled.output}
+    emit(json, document, paragraphs(fit_text(made), saved))
     return DONE if made.status.ok else NO
 
 
@@ -172,19 +173,23 @@ def report(
     """Write one HTML page about a fit, with figures."""
     from jaxscale.config import FitFile
     from jaxscale.report import html
+    from jaxscale.terminal.answers import fit_document
 
     target = writable(output, ".html")
     saved, table = apart(source)
-    made = fitted(settings(FitFile, options, table=table), saved)
+    settled = settings(FitFile, options, table=table)
+    made = fitted(settled, saved)
     html.write(made, target, budget=budget)
-    emit(json, {"report": target, "status": vars(made.status)}, paragraphs(str(made.status), f"The report is {target}"))
+    document = {**fit_document(made), "report": target, "saved": saved or settled.output}
+    document["settings"] = None if saved else settled.model_dump()
+    emit(json, document, paragraphs(str(made.status), f"The report is {target}"))
     return DONE if made.status.ok else NO
 
 
 COMMANDS = (
     demo, trusting.doctor, fit, batch, predict, trusting.backtest, trusting.compare, deciding.plan, buying.suggest,
-    buying.speedup, costing.cost, report, benching.bench, catalogue.laws, catalogue.cite, catalogue.datasets,
-    catalogue.simulate,
+    buying.speedup, costing.cost, report, repeating.reproduce, benching.bench, catalogue.laws, catalogue.cite,
+    catalogue.datasets, catalogue.simulate,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

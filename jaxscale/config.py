@@ -256,6 +256,13 @@ def settle[Kind: _Checked](kind: type[Kind], path: str | os.PathLike[str] | None
         raise ConfigError("\n".join(_sentence(e, kind, path, given) for e in error.errors())) from None
 
 
+def is_path(table: str) -> bool:
+    """Whether a table's name can only be a path: it has a folder, or the ending of a table's file."""
+    from jaxscale.readers import READERS
+
+    return os.sep in table or "/" in table or any(ending in table.lower() for ending in READERS)
+
+
 def open_table(table: str, options: Mapping[str, Any]) -> Runs:
     """A table by path or, where no file has that name, by the name of a public dataset.
 
@@ -264,10 +271,9 @@ def open_table(table: str, options: Mapping[str, Any]) -> Runs:
         options: as for `read_runs`.
     """
     from jaxscale import datasets
-    from jaxscale.readers import READERS, read_runs
+    from jaxscale.readers import read_runs
 
-    looks_like_a_path = os.sep in table or "/" in table or any(ending in table.lower() for ending in READERS)
-    if Path(table).exists() or looks_like_a_path:
+    if Path(table).exists() or is_path(table):
         return read_runs(table, **options)
     try:
         return datasets.load(table, **options)

@@ -9,6 +9,7 @@ not on units.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -206,3 +207,26 @@ def between(above: str, below: float = 1.0, *, spread: float = 1.5) -> Prior:
 
 def _logit_normal(centre: float, spread: float) -> dist.Distribution:
     return dist.TransformedDistribution(dist.Normal(centre, spread), dist.transforms.SigmoidTransform())
+
+
+def kept_prior(given: Any) -> Any:
+    """A user's prior as JSON: a number, or a NumPyro distribution of numbers by name; None for any other."""
+    if isinstance(given, int | float):
+        return float(given)
+    kind = type(given).__name__
+    if getattr(dist, kind, None) is not type(given):
+        return None
+    arguments = set(inspect.signature(type(given)).parameters) - {"validate_args"}
+    if arguments != set(given.arg_constraints):  # a truncated distribution, which is made of another one
+        return None
+    values = {k: np.asarray(getattr(given, k)) for k in given.arg_constraints}
+    plain = all(v.ndim == 0 and np.issubdtype(v.dtype, np.number) for v in values.values())
+    return {"distribution": kind, **{k: float(v) for k, v in values.items()}} if plain else None
+
+
+def given_prior(kept: float | Mapping[str, Any]) -> Any:
+    """What `kept_prior` wrote, as `fit` takes it."""
+    if not isinstance(kept, Mapping):
+        return kept
+    values = {k: v for k, v in kept.items() if k != "distribution"}
+    return getattr(dist, kept["distribution"])(**values)

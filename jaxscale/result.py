@@ -170,7 +170,7 @@ class Fit:
             {
                 "format": FORMAT,
                 "law": self.law.name,
-                "law_hash": self.law.source_hash,
+                "law_hash": self.about.get("law_hash", self.law.source_hash),
                 "law_source": user_source(self.law),
                 "noise": f"{self.noise.name}/{self.noise.on}",
                 "noise_options": {k: v for k, v in asdict(self.noise).items() if k != "on"},
@@ -218,7 +218,7 @@ def load_fit(path: str | os.PathLike[str]) -> Fit:
     law = law_of(saved)
     noise = get_noise(saved["noise"], law.response)
     noise = type(noise)(noise.on, **saved["noise_options"])
-    about = saved["about"]
+    about = saved["about"] | {"law_hash": saved["law_hash"]}  # of then
     if law.source_hash != saved["law_hash"]:
         about["notes"] = [*about["notes"], f"The source of law {law.name!r} has changed since this fit was made."]
     return Fit(law, noise, tree, Status(**saved["status"]), Health(**saved["health"]), saved["point"], about)

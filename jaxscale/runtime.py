@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import platform
 import threading
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ import platformdirs
 MOST_MAPS = 0.5  # of the memory maps that Linux gives a process, each compiled program taking a dozen
 MAPS, MOST = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
 LOOK_EVERY = 20  # programs
+PACKAGES = ("jaxscale", "jax", "jaxlib", "numpy", "numpyro", "scipy")  # that digits depend on
+PROCESSOR = Path("/proc/cpuinfo")
 _lock = threading.Lock()
 _open_doors = 0
 _compiled = 0  # since somebody last looked
@@ -99,3 +103,12 @@ def keep_compiled_programs() -> None:
         return
     jax.config.update("jax_compilation_cache_dir", folder)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """What a result's digits depend on beside data, settings and seed: packages, Python, and the kind of processor."""
+    lines = PROCESSOR.read_text().splitlines() if PROCESSOR.is_file() else []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    about = {"python": platform.python_version(), "processor": model or platform.machine()}
+    return {name: version(name) for name in PACKAGES} | about

@@ -9,7 +9,7 @@ import pytest
 import jaxscale as js
 from jaxscale.terminal.console import jsonable
 from jaxscale.trust import card as cards
-from tests.test_cli import call
+from tests.test_cli import call, document
 
 TABLE = "simulated_ladder"
 
@@ -68,6 +68,21 @@ def test_the_command_reruns_a_card_and_says_what_differs(made, tmp_path):
     other = call("bench", "--rerun", file, "--json")
     assert other.code == 1
     assert json.loads(other.out)["differences"][0].startswith("scores[0].crps")
+
+
+def test_reproduce_takes_a_card(made, tmp_path):
+    file = tmp_path / "card.json"
+    made = copy.deepcopy(made)
+    made["versions"]["jax"] = "0.0.1"
+    file.write_text(json.dumps(made))
+    same = document("reproduce", file)
+    assert (same["reproduced"], same["exact"], same["versions"]["jax"]["then"]) == (True, True, "0.0.1")
+    assert same["verdict"].startswith("Every number is the same to the last bit; jax 0.0.1 then, ")
+    made["scores"][1]["crps"] *= 2.0
+    file.write_text(json.dumps(made))
+    other = call("reproduce", file)
+    assert other.code == 1
+    assert other.out.startswith("DIFFERS: scores[1].crps")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from jaxscale.terminal.options import settings
 
 COMMANDS = [
     "laws", "doctor", "fit", "batch", "predict", "backtest", "compare", "plan", "suggest", "speedup", "cost", "report",
-    "bench", "simulate", "datasets", "cite", "demo"
+    "reproduce", "bench", "simulate", "datasets", "cite", "demo"
 ]  # fmt: skip
 QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
 HEAD = "params,tokens,loss\n"

@@ -44,6 +44,8 @@ ALLOWED = {
     "population": set(),
     "forecast": {"beside", "discrepancy", "law", "noise", "readers"},
     "contract": {"api", "contract", "law", "model", "noise", "runs"},
+    "again": {"api", "held", "result"},
+    "held": {"result", "runs"},
     "chained": {"forecast", "law", "result"},
     "residuals": {"forecast", "result"},
     "choose": {"diagnose", "law", "noise", "runs"},

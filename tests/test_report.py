@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from numpy.testing import assert_array_equal
 
 import jaxscale as js
+from jaxscale.held import runs_of
 from jaxscale.report import html, plots
-from jaxscale.report.content import frontier_of, runs_of, seen
+from jaxscale.report.content import frontier_of, seen
 from jaxscale.report.style import COLOURS, DARK, human, log_ticks, svg, typeset
 
 LAW = "chinchilla"

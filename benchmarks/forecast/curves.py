@@ -124,7 +124,7 @@ def page(kept: list[dict]) -> str:
         won = cut.eq(cut.min(axis=1), axis=0)
         won = won.div(won.sum(axis=1), axis=0).mean()
         lines += [
-            f"{domain}: {len(wide)} curves. `won` is the share of curves on which a method errs least ties "
+            f"{domain}: {len(wide)} curves. `won` is the share of curves on which a method errs least, ties "
             "shared.", "",
             "| method | answered | mean log-RMSE | median | won | beats M4 | beats BNSL | coverage of 90 % | width | "
             "CPU s a curve |",

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from jaxscale.decide.plan import frontier, plan
 from jaxscale.errors import DataError, PlanError
+from jaxscale.held import runs_of
 from jaxscale.result import Fit
-from jaxscale.runs import Runs
 from jaxscale.trust.doctor import OUTLYING
 from jaxscale.variables import DERIVED, FLOPS, FLOPS_PER_PARAM_TOKEN, PARAMS, TOKENS
 
@@ -65,21 +64,6 @@ def curves(fit: Fit, inputs: dict[str, np.ndarray]) -> np.ndarray:
     draws = fit.draws()
     step = max(1, len(next(iter(draws.values()))) // THIN)
     return fit.curves(inputs, {p: v[::step] for p, v in draws.items()})
-
-
-def runs_of(fit: Fit) -> Runs:
-    """The table behind a fit, under canonical names: what the doctor and the backtest need."""
-    constant = fit.data["constant_data"].to_dataset()
-    table: dict[str, Any] = fit.law.by_column({s: constant[s].to_numpy() for s in fit.law.inputs})
-    table |= {fit.law.response.column: fit.data["observed_data"][fit.law.response.column].to_numpy()}
-    if fit.law.response.trials and "trials" in constant:
-        table[fit.law.response.trials] = constant["trials"].to_numpy()
-    names = [str(v) for v in constant["label"].to_numpy()]
-    if all(n.startswith("run ") for n in names):
-        table["run_id"] = [n.removeprefix("run ") for n in names]
-    excluded = pd.DataFrame(fit.about["excluded"], columns=["row", "reason"])
-    rows = np.asarray(constant["row"].to_numpy(), dtype=np.int64)
-    return Runs(pd.DataFrame(table), source=fit.about["source"], rows=rows, excluded=excluded)
 
 
 def sizes_matter(fit: Fit) -> bool:

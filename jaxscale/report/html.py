@@ -16,8 +16,9 @@ from markupsafe import Markup
 
 from jaxscale.decide.plan import FLAT, Plan, plan
 from jaxscale.errors import PlanError
+from jaxscale.held import runs_of
 from jaxscale.report.checklist import call, checklist, dataset_of
-from jaxscale.report.content import DERIVATIONS, default_budget, runs_of, sizes_matter
+from jaxscale.report.content import DERIVATIONS, default_budget, sizes_matter
 from jaxscale.report.evidence import fold_name
 from jaxscale.report.figures import figures
 from jaxscale.report.style import EVERY, EVERY_DARK, human, plain, typeset

@@ -28,6 +28,7 @@ def fit_document(fit: Fit) -> dict[str, Any]:
     return {
         "status": vars(fit.status),
         "law": fit.law.name,
+        "law_hash": fit.about.get("law_hash", fit.law.source_hash),
         "formula": fit.law.formula,
         "noise": f"{fit.noise.name}/{fit.noise.on}",
         "summary": fit.summary(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as document_of
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeGuard
 
 import typer
 
@@ -15,6 +15,7 @@ from jaxscale.terminal.options import Json, writable
 from jaxscale.words import plain
 
 MOST_SAID = 10
+CARD = {"law", "hold_out", "seed", "against", "tables", "given", "scores"}
 
 
 def bench(
@@ -42,18 +43,20 @@ def bench(
     """
     from jaxscale.config import FitFile
     from jaxscale.terminal.options import settings
-    from jaxscale.trust.card import card, differences
+    from jaxscale.trust.card import card, card_again, differences
 
     if law is None and rerun is None:
         raise typer.BadParameter("name a law, or a card with --rerun", param_hint="LAW")
     old = _read(rerun) if rerun is not None else None
-    if old is not None:
-        law, tables = law or old["law"], tables or (list(old["tables"]) if old["given"] else None)
-        hold_out, seed, against = old["hold_out"], old["seed"], old["against"]
     target = writable(output, ".json") if output else None
-    assert law is not None
+    if old is not None and not tables:
+        tables = list(old["tables"]) if old["given"] else None
     named = {name: settings(FitFile, {}, table=name).read() for name in tables} if tables else None
-    made = jsonable(card(law, named, against, hold_out, seed))
+    if old is not None:
+        made = jsonable(card_again(old, law, named))
+    else:
+        assert law is not None
+        made = jsonable(card(law, named, against, hold_out, seed))
     if target is not None:
         Path(target).write_text(document_of.dumps(made, indent=1) + "\n")
     unlike = [] if old is None else differences(old, made)
@@ -94,15 +97,18 @@ def _row(score: Mapping[str, Any]) -> list[str]:
     return [score["law"], *values, percent(score["coverage90"]), percent(score["width"])]
 
 
+def is_card(found: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether a JSON document is a card."""
+    return isinstance(found, dict) and found.keys() >= CARD
+
+
 def _read(file: str) -> dict[str, Any]:
     """A card."""
     try:
         found = document_of.loads(Path(file).read_text())
     except (OSError, ValueError):
         found = None
-    if not isinstance(found, dict) or not {"law", "hold_out", "seed", "against", "tables", "given", "scores"} <= set(
-        found
-    ):
+    if not is_card(found):
         raise typer.BadParameter(
             f"{file} is no card; `jaxscale bench LAW -o card.json` writes one", param_hint="--rerun"
         )

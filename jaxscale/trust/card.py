@@ -22,11 +22,10 @@ from jaxscale.errors import ConfigError, DataError, LawError
 from jaxscale.law import Law, get_law
 from jaxscale.progress import telling
 from jaxscale.runs import Runs
-from jaxscale.runtime import at_the_door
+from jaxscale.runtime import PACKAGES, at_the_door
 from jaxscale.trust.backtest import SCORES, forecasts
 
 OTHERS = ("chinchilla", "coupled", "kaplan_nd", "gadre")
-VERSIONS = ("jaxscale", "jax", "jaxlib", "numpy", "numpyro", "scipy")
 COST = "seconds"  # of a card: the only part that another run may not repeat
 SCORED = ("r2", *SCORES, "width")
 
@@ -82,7 +81,7 @@ def card(
     return {
         "law": law.name, "formula": law.formula, "source": str(law.source), "source_hash": law.source_hash,
         "parameters": list(law.params), "contract": contract, "hold_out": hold_out, "seed": seed,
-        "versions": {name: version(name) for name in VERSIONS} | {"machine": platform.machine()},
+        "versions": {name: version(name) for name in PACKAGES} | {"machine": platform.machine()},
         "tables": {name: {"rows": len(runs), "sha256": _hash(runs, law)} for name, runs in found.items()},
         "given": tables is not None,
         "against": [one.name for one in beside], "scores": scores, "leaderboard": _ranked(scores, list(laws)),
@@ -104,6 +103,19 @@ def at_hand(law: Law) -> dict[str, Runs]:
             continue
         found[known.name] = runs
     return found
+
+
+def card_again(
+    old: Mapping[str, Any], law: str | None = None, tables: Mapping[str, Runs] | None = None
+) -> dict[str, Any]:
+    """The card that an old one's settings make now.
+
+    Args:
+        old: a card; `differences` says where the two differ.
+        law: the file of its law, where that has moved.
+        tables: name -> runs; of the tables that were named when it was made, or others in their place.
+    """
+    return card(law or old["law"], tables, old["against"], old["hold_out"], old["seed"])
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
