@@ -101,6 +101,7 @@ def fit(
         "source": runs.source,
         "content_hash": runs.content_hash,
         "table_hash": table.digest.hex(),  # of what the law saw of it
+        "law_hash": law.source_hash,
         "columns": dict(runs.columns),
         "excluded": [{"row": int(r), "reason": str(w)} for r, w in runs.excluded[["row", "reason"]].to_numpy()],
         "trials": None if table.trials is None else float(np.median(table.trials)),
