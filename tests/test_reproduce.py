@@ -205,3 +205,12 @@ def test_a_card_whose_law_is_not_here(tmp_path):
     said = call("reproduce", written(tmp_path, record))
     assert said.code == 2
     assert "`jaxscale bench FILE.py --rerun" in said.err
+
+
+def test_a_report_on_a_saved_fit(fit, tmp_path):
+    """It was made of what the saved fit holds, and so is its repetition."""
+    fit.save(tmp_path / "fit.nc")
+    told = call("report", tmp_path / "fit.nc", "-o", tmp_path / "report.html", "--json")
+    (tmp_path / "report.json").write_text(told.out)
+    found = document("reproduce", tmp_path / "report.json")
+    assert found["exact"], found["verdict"]

@@ -54,7 +54,7 @@ def reproduce(
     if not isinstance(found, dict) or not set(found) >= FIT:
         got = f"keys {', '.join(list(found)[:8])}" if isinstance(found, dict) else f"a {type(found).__name__}"
         raise ConfigError(f"{record}: not the record of a fit; got {got}; expected {RECORDS}")
-    return _answer(record, found, _from_document(path, found), json)
+    return _answer(record, *_from_document(path, found), json)
 
 
 def _from_fit(path: Path) -> tuple[dict[str, Any], Fit]:
@@ -64,21 +64,25 @@ def _from_fit(path: Path) -> tuple[dict[str, Any], Fit]:
     from jaxscale.terminal.answers import fit_document
 
     kept = load_fit(path)
-    document = jsonable(fit_document(kept))
-    # It holds what the law saw of the rows that were left: of the table as it was read there is no second account.
-    document["about"] = {k: v for k, v in document["about"].items() if k not in ("content_hash", "excluded")}
-    return document, refit(kept)
+    return _of_rows_left(jsonable(fit_document(kept))), refit(kept)
 
 
-def _from_document(path: Path, found: Mapping[str, Any]) -> Fit:
-    """The fit that a JSON document's settings make now; of a report on a saved fit, that of the data it holds."""
+def _of_rows_left(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A saved fit holds what the law saw of the rows that were left: of the table as it was read it gives no second
+    account."""
+    about = {k: v for k, v in document["about"].items() if k not in ("content_hash", "excluded")}
+    return {**document, "about": about}
+
+
+def _from_document(path: Path, found: Mapping[str, Any]) -> tuple[Mapping[str, Any], Fit]:
+    """A JSON document, and the fit that its settings make now; of a report on a saved fit, that of the data it holds."""
     from jaxscale.again import refit
     from jaxscale.config import FitFile, is_path, settle
     from jaxscale.result import load_fit
 
     if not found.get("settings"):
         if found.get("saved"):
-            return refit(load_fit(_near(path, found["saved"])))
+            return _of_rows_left(found), refit(load_fit(_near(path, found["saved"])))
         raise ConfigError(
             f"{path}: it has no key 'settings', which says how the fit was made; print it anew with "
             "`jaxscale fit TABLE --json`, or give the saved fit (.nc)"
@@ -90,7 +94,7 @@ def _from_document(path: Path, found: Mapping[str, Any]) -> Fit:
             f"{path}: the table that was fitted cannot be found; got nothing at {settled.table!r}; expected the one "
             f"with content hash {found['about'].get('content_hash', 'unknown')}. Put it there, or beside the record."
         )
-    return settled.model_copy(update=where).run()
+    return found, settled.model_copy(update=where).run()
 
 
 def _near(record: Path, name: str) -> str:
