@@ -75,7 +75,7 @@ def _of_rows_left(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _from_document(path: Path, found: Mapping[str, Any]) -> tuple[Mapping[str, Any], Fit]:
-    """A JSON document, and the fit that its settings make now; of a report on a saved fit, that of the data it holds."""
+    """A JSON document, and the fit that its settings make now; of a report on a saved fit, that of its data."""
     from jaxscale.again import refit
     from jaxscale.config import FitFile, is_path, settle
     from jaxscale.result import load_fit
