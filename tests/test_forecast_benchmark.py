@@ -16,7 +16,7 @@ sys.path.append(str(HOME))
 
 import leaderboard  # noqa: E402
 from scoring import scores, split  # noqa: E402
-from windows import windows  # noqa: E402
+from windows import DRAWS, LAW, _mixed, windows  # noqa: E402
 
 
 def test_scores_of_a_forecast_that_is_known():
@@ -79,6 +79,18 @@ def test_curves_are_forecast_by_their_windows():
     assert told["straight"]["coverage"] > 0.8
     assert told["bent"]["width"] > 2.0 * told["straight"]["width"]
     assert told["bent"]["coverage"] > 0.8
+
+
+def test_a_window_is_as_wide_as_its_record():
+    """Draws that agree and do not scatter leave the record's error alone, of one sign a draw."""
+    law = js.get_law(LAW)
+    same = {"alpha": 30.0, "beta_g": -0.5, "gamma": 0.1, "sigma": 1e-9, "nu": 5.0}
+    params = {name: np.full((1, DRAWS), value) for name, value in same.items()}
+    found = _mixed(law, params, [(0.2, 0)], np.geomspace(1e4, 2e4, 5), seed=0)
+    np.testing.assert_allclose(found["q50"], 0.1 + 30.0 * np.geomspace(1e4, 2e4, 5) ** -0.5)
+    width = np.log(found["new_q95"] / found["new_q05"])
+    np.testing.assert_allclose(width, 2.0 * 1.645 * 0.2, rtol=0.15)
+    assert np.ptp(width) < 1e-6
 
 
 def test_the_page_goes_with_its_numbers():
