@@ -17,6 +17,7 @@ from jaxscale.discrepancy import (
     TAILS,
     Discrepancy,
     _errors,
+    _log_population,
     _origin,
     kept_discrepancy,
     sized,
@@ -24,7 +25,7 @@ from jaxscale.discrepancy import (
 from jaxscale.infer import cascade
 from jaxscale.model import Model
 from jaxscale.noise import get_noise
-from jaxscale.population import USUAL
+from jaxscale.population import USUAL, prior_of
 from jaxscale.runtime import at_the_door
 from jaxscale.trust.backtest import forecasts
 
@@ -51,6 +52,13 @@ def scale(runs: js.Runs, name: str) -> float:
     assert found is not None
     assert found.origins == 3
     return found.scale
+
+
+def test_a_law_that_is_worse_than_most_has_its_own_prior():
+    for name in ("chinchilla", "kaplan_nd"):
+        likeliest = SCALES[_log_population(js.get_law(name)).argmax()]
+        assert likeliest == pytest.approx(prior_of(name)[0], rel=0.1)
+    assert prior_of("kaplan_nd")[0] > 1.5 * prior_of("chinchilla")[0] == 1.5 * USUAL[0]
 
 
 def test_a_wrong_law_is_found_out(grid, runs):

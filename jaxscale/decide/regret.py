@@ -28,7 +28,7 @@ class Judge:
     moves alike, so that they are compared, and regretted, as the law has them.
 
     Attributes:
-        source: laws with draws.
+        source: laws with draws; None where several fits answer together, as `others`.
         best: (draws,), the response of each draw's own best choice.
         response: name of the response.
         sign: 1 where lower is better, else -1.
@@ -49,8 +49,9 @@ class Judge:
 
     def responses(self, at: Mapping[str, np.ndarray]) -> np.ndarray:
         """(draws, candidates) of every law, in the response's unit."""
-        if self.source is None or self.others is not None:
-            return self.others(at) if self.others is not None else np.empty((0, 0))
+        if self.others is not None:
+            return self.others(at)
+        assert self.source is not None
         return np.concatenate([curves(m.law, m.law.from_columns(at), m.params) for m in self.source.members])
 
     def table(self, at: Mapping[str, np.ndarray], columns: Sequence[str]) -> pd.DataFrame:
@@ -69,7 +70,7 @@ class Judge:
         regret = self.sign * (values - self.best[:, None])
         mean, name = values.mean(axis=0), self.response
         table = {self.symbols.get(c, c): np.asarray(at[c]) for c in columns}
-        said = values if self.source is None or self.others is not None else self.source.with_error(at, values)
+        said = values if self.others is not None or self.source is None else self.source.with_error(at, values)
         table |= {f"{name}_{q}": np.quantile(said, p, axis=0) for q, p in QUANTILES.items()}
         table |= {f"{name}_mean": said.mean(axis=0), "excess_mean": self.sign * mean - (self.sign * mean).min()}
         levels = {"q05": QUANTILES["q05"], "q50": QUANTILES["q50"], "q90": 0.90, "q95": RISK}
