@@ -89,10 +89,11 @@ def beside_lane(table: Table, noise: Noise, fill: np.ndarray) -> dict[str, Any]:
 
 
 def _trail(table: Table, rows: int) -> dict[str, np.ndarray]:
-    """Of each row: its run, whether it is the run's first, the place of the row before, and the step from there.
+    """Of each row: its run, whether it is the run's first, the places of the rows before and after, and the step.
 
-    A step is that of the log input along the run, over the table's median step. `order` lists the places run by run.
-    Padding rows are runs of one row.
+    A step is that of the log input since the row before, over the table's median step. A last row has the run's first
+    after it. `order` lists the places run by run, and `start` and `stop` say where in it each run is. Padding rows are
+    runs of one row, and count as none.
     """
     n = len(table)
     _, run = np.unique(table.beside["run"], return_inverse=True)
@@ -106,9 +107,17 @@ def _trail(table: Table, rows: int) -> dict[str, np.ndarray]:
     step[order[1:][same]] = np.maximum(steps / usual, LEAST_STEP)
     pads = np.arange(n, rows)
     codes = np.concatenate([run, np.minimum(run.max() + 1, rows - 1) + 0 * pads])
-    return {
-        "run": codes.astype(np.int32), "before": before.astype(np.int32), "first": before == np.arange(rows),
-        "step": step, "order": np.concatenate([order, pads]).astype(np.int32),
+    ends = np.cumsum(np.bincount(run, minlength=rows))
+    starts = np.concatenate([[0], ends[:-1]])
+    after = np.arange(rows)
+    after[order] = order[starts[run[order]]]
+    after[order[:-1][same]] = order[1:][same]
+    found = {
+        "run": codes, "before": before, "after": after, "order": np.concatenate([order, pads]),
+        "start": starts, "stop": ends,
+    }  # fmt: skip
+    return {name: places.astype(np.int32) for name, places in found.items()} | {
+        "first": before == np.arange(rows), "step": step,
     }  # fmt: skip
 
 

@@ -6,7 +6,6 @@ posteriors are independent: the joint posterior is their product, and drawing fr
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from jaxscale.errors import ConfigError
 from jaxscale.forecast import COLUMNS, inputs_at, summarised
 from jaxscale.law import Law
 from jaxscale.result import Fit
-from jaxscale.runtime import at_the_door
+from jaxscale.runtime import at_the_door, compiled
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ def _evaluate(
     return np.asarray(_mapped(fit.law, dict(fixed), dict(passed), params))
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(static=(0,))
 def _mapped(law: Law, fixed: dict[str, Any], passed: dict[str, Any], params: dict[str, Any]) -> jax.Array:
     points = len(next(iter(fixed.values()))) if fixed else next(iter(passed.values())).shape[1]
 

@@ -13,7 +13,6 @@ table: in compute, or in the input that lies farthest out. Inside the table ther
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -29,6 +28,7 @@ from jaxscale.infer import cascade
 from jaxscale.law import Law
 from jaxscale.model import Model
 from jaxscale.population import prior_of
+from jaxscale.runtime import compiled
 from jaxscale.variables import training_compute
 
 ORIGINS = (0.4, 0.6, 0.8)  # shares of the table, by size, that are fitted; the rest is forecast
@@ -217,7 +217,7 @@ def _unit(model: Model, table: Table) -> float:
     return float(np.std(table.y if table.trials is None else table.y / table.trials)) / USUAL_SPREAD
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(static=(0,))
 def _errors(model: Model, u: jax.Array, lane: Lane, far: Lane) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Residuals of the rows that were fitted (rows,), errors of the others, and how these move with each standard
     deviation of the parameters (rows, size), by the curvature of the posterior."""

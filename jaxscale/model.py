@@ -197,8 +197,7 @@ class Model:
 
     def _log_density(self, u: jax.Array, lane: Lane) -> jax.Array:
         coordinates, slope = self._coordinates(u)
-        total = self.log_joint(coordinates, lane) + slope
-        return jnp.where(jnp.isfinite(total), total, IMPOSSIBLE)
+        return _possible(self.log_joint(coordinates, lane) + slope)
 
     def log_joint(self, coordinates: Mapping[str, jax.Array], lane: Lane) -> jax.Array:
         """Log density of the coordinates and the data, () float."""
@@ -229,3 +228,17 @@ class Model:
         """One flat vector from the prior."""
         keys = jax.random.split(key, self.size)
         return self.flat({s.name: s.prior.dist.sample(k) for s, k in zip(self.sites, keys, strict=True)})
+
+
+@jax.custom_jvp
+def _possible(total: jax.Array) -> jax.Array:
+    """The log density, or IMPOSSIBLE where it is not finite; slopes pass by.
+
+    Their `where` would have every row ask again, in its own loop, whether the total is finite.
+    """
+    return jnp.where(jnp.isfinite(total), total, IMPOSSIBLE)
+
+
+@_possible.defjvp
+def _(primals, tangents):
+    return _possible(*primals), tangents[0]

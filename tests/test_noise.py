@@ -12,8 +12,7 @@ import jaxscale as js
 from jaxscale.batch import lane_of, table_of
 from jaxscale.model import Model
 from jaxscale.noise import NOISE_PARAMETERS, NOISES, get_noise
-from jaxscale.noise.base import log_gamma
-from jaxscale.noise.robust import mills
+from jaxscale.noise.special import log, log_gamma, log_rising, mills
 from jaxscale.runtime import float64
 
 N_ROWS, ROWS = 24, 32
@@ -205,6 +204,20 @@ def test_special_functions():
     np.testing.assert_allclose(
         jax.vmap(jax.grad(log_gamma))(jnp.asarray(z)), special.digamma(z), rtol=1e-10, atol=1e-10
     )
+    k = np.tile([0.0, 1.0, 7.0, 200.0, 1e5], 60)
+    wanted = special.gammaln(z + k) - special.gammaln(z)
+    np.testing.assert_allclose(log_rising(jnp.asarray(z), jnp.asarray(k)), wanted, rtol=1e-11, atol=1e-8)
+    slope = jax.vmap(jax.grad(log_rising))(jnp.asarray(z), jnp.asarray(k))
+    np.testing.assert_allclose(slope, special.digamma(z + k) - special.digamma(z), rtol=1e-10, atol=1e-10)
+
+
+def test_logarithm():
+    x = np.concatenate([np.geomspace(3e-308, 1e308, 10_001), 1.0 + np.linspace(-0.5, 1.0, 10_001)])
+    np.testing.assert_allclose(log(jnp.asarray(x)), np.log(x), rtol=4e-16, atol=2e-16)
+    odd = np.array([0.0, -0.0, np.inf, -1.0, -np.inf, np.nan])
+    np.testing.assert_array_equal(log(jnp.asarray(odd)), [-np.inf, -np.inf, np.inf, np.nan, np.nan, np.nan])
+    np.testing.assert_allclose(jax.vmap(jax.grad(log))(jnp.asarray([0.1, 3.0])), [10.0, 1 / 3], rtol=1e-15)
+    assert jax.grad(jax.grad(log))(2.0) == pytest.approx(-0.25)
 
 
 def test_priors_are_named_and_options_are_read():

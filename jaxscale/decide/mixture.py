@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from jaxscale.decide.regret import Judge
 from jaxscale.errors import PlanError
 from jaxscale.forecast import curves
 from jaxscale.law import Law
+from jaxscale.runtime import compiled
 from jaxscale.words import plain
 
 ROUNDS = 1000  # of accelerated projected gradients, at most
@@ -215,7 +215,7 @@ def _descend(value: Any, low: jax.Array, high: jax.Array, bowl: bool) -> jax.Arr
     return found[jnp.argmin(values)]
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
+@compiled(static=(0, 1, 2, 3, 4))
 def _shape(laws: Any, weight: Any, shares: Any, fixed: Any, sign: float, thetas: Any, low: Any, high: Any) -> Any:
     """Whether every draw's law is a plane, and whether each is a bowl, as far as its corners and centre show."""
 
@@ -232,7 +232,7 @@ def _shape(laws: Any, weight: Any, shares: Any, fixed: Any, sign: float, thetas:
     return jnp.all(plane), jnp.all(bowl)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5))
+@compiled(static=(0, 1, 2, 3, 4, 5))
 def _solve(
     laws: Any, weight: Any, shares: Any, fixed: Any, sign: float, bowl: bool, thetas: Any, low: Any, high: Any
 ) -> Any:
@@ -242,7 +242,7 @@ def _solve(
     return jax.vmap(one)(thetas)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5))
+@compiled(static=(0, 1, 2, 3, 4, 5))
 def _solve_mean(
     laws: Any, weight: Any, shares: Any, fixed: Any, sign: float, bowl: bool, thetas: Any, low: Any, high: Any
 ) -> Any:

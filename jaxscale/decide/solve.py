@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxscale.decide.problem import KINDS, Frame, Numbers, objective, place
+from jaxscale.runtime import compiled
 
 GRID = {1: 257, 2: 49, 3: 15, 4: 9, 5: 6}  # points a dimension of the coarse grid
 CLOSER = {1: (19, 9.0, 4), 2: (7, 2.5, 10), 3: (5, 1.9, 14), 4: (3, 1.6, 24), 5: (3, 1.5, 26)}  # points, factor, rounds
@@ -64,7 +65,7 @@ def _axes() -> Numbers:
     return Numbers(0, None, None, None, None, None, None)  # pyright: ignore[reportArgumentType]
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(static=(0,))
 def _solve(frame: Frame, theta: dict[str, jax.Array], numbers: Numbers, low: jax.Array, high: jax.Array) -> Solved:
     one = functools.partial(_one, frame)
     return jax.vmap(one, in_axes=(0, _axes(), 0, 0))(theta, numbers, low, high)
@@ -120,13 +121,13 @@ def _stencil(points: int, dims: int, low: float, high: float) -> np.ndarray:
     return np.stack([a.ravel() for a in axes], axis=1)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(static=(0,))
 def _values(frame: Frame, theta: dict[str, jax.Array], x: jax.Array, numbers: Numbers) -> jax.Array:
     one = lambda t, point, n: objective(frame, t, point, n)  # noqa: E731
     return jax.vmap(one, in_axes=(0, 0, _axes()))(theta, x, numbers)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(static=(0,))
 def places(frame: Frame, x: jax.Array, numbers: Numbers) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
     """`problem.place` at each of (lanes, dimensions), with a budget each and every kind of limit."""
     at, fine = jax.vmap(functools.partial(place, frame), in_axes=(0, _axes()))(x, numbers)

@@ -8,7 +8,6 @@ parameters held, right for what many say.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -22,6 +21,7 @@ from jaxscale.infer.hmc import DIVERGED
 from jaxscale.infer.jumps import Jumps, jump
 from jaxscale.infer.population import Joint
 from jaxscale.model import IMPOSSIBLE
+from jaxscale.runtime import compiled
 
 CHAINS = 8
 BLOCK = 50
@@ -94,7 +94,7 @@ def begin(frame: Frame, v: Any, z: Any) -> State:
     return State(v, z, tuning((), 0.5), tuning(z.shape[1:2], 0.5), tuning((v.shape[1] // 2,), 0.5))
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(static=(0,))
 def run_block(
     joint: Joint, lane: Lane, frame: Frame, state: State, key: jax.Array, leapfrogs: Any, largest: Any, adapt: Any
 ) -> tuple[State, Block]:

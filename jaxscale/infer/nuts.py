@@ -5,7 +5,6 @@ One lane at a time: trees of several lanes in step with each other cost several 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from numpyro.infer.hmc import HMCState
 
 from jaxscale.batch import Lane
 from jaxscale.model import Model
+from jaxscale.runtime import compiled
 
 CHAINS = 4
 WARM_UP = 1000
@@ -60,13 +60,13 @@ def _kernel(model: Model, lane: Lane, centre: jax.Array, factor: jax.Array, targ
     return NUTS(potential_fn=energy, dense_mass=True, target_accept_prob=target)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(static=(0,))
 def _begin(model, lane, centre, factor, u, key, target) -> HMCState:
     z = jax.scipy.linalg.solve_triangular(factor, (u - centre[None, :]).T, lower=True).T
     return _kernel(model, lane, centre, factor, target).init(jax.random.split(key, CHAINS), WARM_UP, z)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 6))
+@compiled(static=(0, 6))
 def _block(model, lane, centre, factor, state, target, draws) -> tuple[HMCState, Walk]:
     """Steps of every chain; the kernel adapts in its first WARM_UP."""
     kernel = _kernel(model, lane, centre, factor, target)

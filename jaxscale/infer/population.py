@@ -28,7 +28,8 @@ from jaxscale.batch import Lane
 from jaxscale.infer.importance import LEAST_PRECISION
 from jaxscale.infer.point import refine
 from jaxscale.model import Model
-from jaxscale.noise.base import HALF_LOG_2PI
+from jaxscale.noise.special import HALF_LOG_2PI
+from jaxscale.runtime import compiled
 
 SPREAD, DOUBT = 0.2, 0.8  # median and log sd of tau's prior, in prior sds of the site: 90 % between .05 and .75
 PRIOR_DRAWS = 20_000
@@ -231,18 +232,18 @@ def _mode_of_log_tau(groups: int, squares: np.ndarray, usual: np.ndarray) -> np.
     return x
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(static=(0,))
 def apart(member: Member, u: Any) -> jax.Array:
     """Of many flat vectors (..., size), every site's coordinate on the real line."""
     return jax.vmap(member.apart)(u.reshape(-1, member.size)).reshape(u.shape)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(static=(0,))
 def _flat(member: Member, places: jax.Array) -> jax.Array:
     return jax.vmap(lambda place: flat_of(member, place))(places)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(static=(0,))
 def _modes(member: Member, lanes: Lane, u: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The groups' modes under the population, where they are on the real line, and variances there."""
 
@@ -257,7 +258,7 @@ def _modes(member: Member, lanes: Lane, u: jax.Array) -> tuple[jax.Array, jax.Ar
     return jax.vmap(one)(lanes, u)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(static=(0,))
 def _quadratics(member: Member, lanes: Lane, u: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The likelihood of every group as a quadratic about u, concave: where, slope and precision."""
 

@@ -20,7 +20,7 @@ from jaxscale.batch import Lane, lanes_at_once
 from jaxscale.infer import collapsed, hmc, importance, mixture
 from jaxscale.infer.point import find_point, finish_point
 from jaxscale.model import Model
-from jaxscale.runtime import emptied_for_room
+from jaxscale.runtime import compiler_options, emptied_for_room
 
 
 class Programs:
@@ -85,7 +85,7 @@ class _Program:
 
     def __init__(self, function: Callable[..., Any], shared: int = 0):
         self._function, self._shared = function, shared
-        self._jitted = jax.jit(self._over_lanes)
+        self._jitted = jax.jit(self._over_lanes, compiler_options=compiler_options())
         self._compiling, self._known = threading.Lock(), set()
 
     def __call__(self, *args: Any) -> Any:

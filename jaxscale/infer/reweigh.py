@@ -8,7 +8,6 @@ gate of every group says.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -24,7 +23,8 @@ from jaxscale.infer.importance import laplace_factor
 from jaxscale.infer.point import refine
 from jaxscale.infer.population import Joint, Member
 from jaxscale.noise import Noise
-from jaxscale.noise.base import HALF_LOG_2PI
+from jaxscale.noise.special import HALF_LOG_2PI
+from jaxscale.runtime import compiled
 
 OUTER = 1000  # draws of each group that mu and tau are sampled with
 WARM_UP, BLOCKS = 3, 10
@@ -132,7 +132,7 @@ def reweigh(
     return Weighted(found.u, found.energy, found.diverging, chosen, pareto_k, ess)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(static=(0,))
 def carried(member: Member, values: Any, own: Lane, common: Lane) -> tuple[jax.Array, jax.Array]:
     """Draws of a fit by itself at the centre and scale that groups share.
 
@@ -171,12 +171,12 @@ def carried(member: Member, values: Any, own: Lane, common: Lane) -> tuple[jax.A
     return jax.vmap(one)(values)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(static=(0,))
 def _block(outer: Outer, lane: Lane, centre: Any, factor: Any, state: hmc.State, key: Any, adapt: Any):
     return hmc.run_block(outer, lane, centre, factor, state, key, jnp.asarray(3), jnp.asarray(0.75), adapt)  # pyright: ignore
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(static=(0,))
 def _laplace(outer: Outer, lane: Lane, v: Any) -> tuple[jax.Array, jax.Array]:
     end, _, hessian, _ = refine(outer, lane, v)  # pyright: ignore
     return end, laplace_factor(hessian)

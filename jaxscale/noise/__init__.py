@@ -11,7 +11,7 @@ from jaxscale.noise.base import Noise
 from jaxscale.noise.checkpoints import Checkpoints
 from jaxscale.noise.counts import BetaBinomial, Binomial
 from jaxscale.noise.levels import Ordered, Rounded
-from jaxscale.noise.plain import Normal, StudentT, log_gamma_half_step
+from jaxscale.noise.plain import Normal, StudentT
 from jaxscale.noise.points import Huber, LeastSquares
 from jaxscale.noise.robust import Frontier, Outliers
 from jaxscale.noise.scores import Beta
@@ -82,5 +82,4 @@ def _options(name: str, text: str) -> dict[str, Any]:
 __all__ = [
     "NOISES", "NOISE_PARAMETERS", "Beta", "BetaBinomial", "Binomial", "Checkpoints", "Frontier", "Heteroscedastic",
     "Huber", "KnownSd", "LeastSquares", "Noise", "Normal", "Ordered", "Outliers", "Rounded", "StudentT", "get_noise",
-    "log_gamma_half_step",
 ]  # fmt: skip

@@ -18,11 +18,11 @@ import numpyro
 import numpyro.distributions as dist
 
 from jaxscale.errors import ConfigError
+from jaxscale.noise.special import log
 from jaxscale.priors import Prior, positive
 from jaxscale.variables import Response
 
 LEAST_MEAN = 1e-12  # of a mean on the log scale, or of a probability
-HALF_LOG_2PI = 0.9189385332046727
 SIMULATED = 256  # rows from which a noise's information is found
 TIGHT = 0.2  # scale of a start with a tight core, over the usual residual
 
@@ -80,7 +80,7 @@ class Noise:
 
     def link(self, mean: Any) -> Any:
         """The law's mean on the scale of the noise."""
-        return jnp.log(jnp.maximum(mean, LEAST_MEAN)) if self.on == "log" else mean
+        return log(jnp.maximum(mean, LEAST_MEAN)) if self.on == "log" else mean
 
     def unlink(self, value: Any) -> Any:
         """Back to the response's own scale."""
@@ -171,32 +171,3 @@ def scale_prior(on: str | None, median: float = 0.015, spread: float = 1.6) -> P
     Seeds of one run differ by 0.1-1 %, digitised or untuned ones by more.
     """
     return dataclasses.replace(positive(median=median, spread=spread), scaled=on == "raw")
-
-
-@jax.custom_jvp
-def log_gamma(x: jax.Array) -> jax.Array:
-    """log Gamma(x) for x > 0, to 1e-12: Stirling's series after eight steps of the recurrence.
-
-    Two logarithms and some products; XLA's own, with the digamma of its slope, costs several times that.
-    """
-    return _log_gamma_and_slope(x)[0]
-
-
-def _log_gamma_and_slope(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    product, slope = x, jnp.ones_like(x)
-    for j in range(1, 8):
-        product, slope = product * (x + j), slope * (x + j) + product
-    far = x + 8.0
-    inverse, series, falls = 1.0 / far, 0.0, 0.0
-    for power, term in ((9, 1 / 1188), (7, -1 / 1680), (5, 1 / 1260), (3, -1 / 360), (1, 1 / 12)):
-        series = series * inverse * inverse + term
-        falls = falls * inverse * inverse + power * term
-    log_far = jnp.log(far)
-    value = (far - 0.5) * log_far - far + HALF_LOG_2PI + series * inverse - jnp.log(product)
-    return value, log_far - 0.5 * inverse - falls * inverse * inverse - slope / product
-
-
-@log_gamma.defjvp
-def _(primals, tangents):
-    value, slope = _log_gamma_and_slope(*primals)
-    return value, slope * tangents[0]

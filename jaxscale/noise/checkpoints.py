@@ -16,10 +16,12 @@ import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 
-from jaxscale.noise.base import HALF_LOG_2PI, Noise, scale_prior
+from jaxscale.noise.base import Noise, scale_prior
+from jaxscale.noise.special import HALF_LOG_2PI, log, once
 from jaxscale.priors import Prior, share
 
 LEAST_STEP = 1e-3  # of the usual one: two rows at one place are nearly one
+TRAIL = ("run", "before", "after", "first", "step", "order", "start", "stop")  # of a lane; see beside.py
 
 
 @dataclass(frozen=True)
@@ -69,30 +71,11 @@ class Checkpoints(Noise):
         """Of a row of a run that has no other."""
         return jnp.ones_like(mean) / (params["run_sd"] ** 2 + params["sigma"] ** 2)
 
-    def _keeps(self, params: Mapping[str, Any], lane: Mapping[str, Any]) -> jax.Array:
-        """Correlation of each row with the one before it, 0 of a run's first; written out, a power costs twice that."""
-        return jnp.where(lane["first"], 0.0, jnp.exp(lane["step"] * jnp.log(params["memory"])))
-
-    def _whitened(self, params: Mapping[str, Any], lane: Mapping[str, Any], r: Any) -> tuple[Any, Any, Any]:
-        """Of each row: its residual less what the row before foretells, the same of a constant 1, and log sd."""
-        keeps = self._keeps(params, lane)
-        fresh = 1.0 - keeps * keeps
-        used = jnp.where(lane["w"] > 0, 1.0, 0.0)
-        over_sd = used * jax.lax.rsqrt(fresh) / params["sigma"]
-        log_sd = used * (jnp.log(params["sigma"]) + 0.5 * jnp.log(fresh))
-        return (r - keeps * r[lane["before"]]) * over_sd, (1.0 - keeps) * over_sd, log_sd
-
     def summed(self, mean, params, lane):
         """Joint log density of all rows; weights other than 0 count as 1."""
         r = lane["y"] - self._loc(mean, params, lane)
-        e, one, log_sd = self._whitened(params, lane, r)
-        rows = len(lane["w"])
-        both = jax.ops.segment_sum(jnp.stack([one * one, one * e], axis=1), lane["run"], num_segments=rows)
-        variance = params["run_sd"] ** 2
-        spread = 1.0 + variance * both[:, 0]
-        runs = 0.5 * variance * both[:, 1] ** 2 / spread - 0.5 * jnp.log(spread)
-        count = jnp.sum(jnp.where(lane["w"] > 0, 1.0, 0.0))
-        return jnp.sum(runs) - 0.5 * jnp.sum(e * e) - jnp.sum(log_sd) - HALF_LOG_2PI * count
+        trail = {name: lane[name] for name in (*TRAIL, "w")}
+        return _joint(r, params["memory"], params["sigma"], params["run_sd"], trail)
 
     def observe(self, mean, params, lane):
         """All rows as one factor, since they are not independent."""
@@ -104,7 +87,7 @@ class Checkpoints(Noise):
             return super().sample(key, mean, params, lane)
         runs, along = jax.random.split(key)
         shared = params["run_sd"] * jax.random.normal(runs, jnp.shape(lane["w"]))[lane["run"]]
-        keeps = self._keeps(params, lane)
+        keeps = _keeps(params["memory"], lane)
         kicks = params["sigma"] * jnp.sqrt(1.0 - keeps * keeps) * jax.random.normal(along, jnp.shape(keeps))
 
         def walk(path, row):
@@ -115,7 +98,77 @@ class Checkpoints(Noise):
 
     def effective(self, params, lane):
         """By the information that rows have of a common level."""
-        _, one, _ = self._whitened(params, lane, jnp.zeros_like(lane["w"]))
-        information = jax.ops.segment_sum(one * one, lane["run"], num_segments=len(lane["w"]))
+        keeps = _keeps(params["memory"], lane)
+        over_sd = _over_sd(keeps, params["sigma"], lane["w"])
+        (information,) = _by_run(lane, ((1.0 - keeps) * over_sd) ** 2)
         variance = params["run_sd"] ** 2
         return jnp.sum(information / (1.0 + variance * information)) * (variance + params["sigma"] ** 2)
+
+
+def _keeps(memory: Any, trail: Mapping[str, Any]) -> jax.Array:
+    """Correlation of each row with the one before it, 0 of a run's first; written out, a power costs twice that."""
+    return jnp.where(trail["first"], 0.0, jnp.exp(trail["step"] * jnp.log(memory)))
+
+
+def _over_sd(keeps: jax.Array, sigma: Any, w: jax.Array) -> jax.Array:
+    """One over the sd of what each row adds to what the row before foretells; 0 of padding."""
+    return jnp.where(w > 0, jax.lax.rsqrt(1.0 - keeps * keeps), 0.0) / sigma
+
+
+def _by_run(trail: Mapping[str, Any], *values: jax.Array) -> list[jax.Array]:
+    """Sums over the rows of each run, (rows,) with zeros after the last run.
+
+    By differences of running sums in the order of the runs: XLA's sums by segment cost several times that on a CPU.
+    """
+    running = (jnp.pad(jnp.cumsum(v[trail["order"]]), (1, 0)) for v in once(values))
+    return once([c[trail["stop"]] - c[trail["start"]] for c in running])
+
+
+@jax.custom_jvp
+def _joint(r: jax.Array, memory: Any, sigma: Any, run_sd: Any, trail: Mapping[str, Any]) -> jax.Array:
+    """Joint log density of the residuals r, (rows,).
+
+    With its slope written out, since that of picking rows is a sum by segment, which costs more than all the rest.
+    """
+    return _joint_and_slope(r, memory, sigma, run_sd, trail)[0]
+
+
+@_joint.defjvp
+def _(primals, tangents):
+    value, slopes = _joint_and_slope(*primals)
+    return value, sum(jnp.sum(slope * along) for slope, along in zip(slopes, tangents[:-1], strict=True))
+
+
+def _joint_and_slope(r: jax.Array, memory: Any, sigma: Any, run_sd: Any, trail: Mapping[str, Any]):
+    """Also its slopes along r, memory, sigma and run_sd.
+
+    e are the rows' residuals less what the row before foretells, over their sd, and `one` the same of a constant 1;
+    `luck` is what is expected of each run's effect.
+    """
+    used, variance = trail["w"] > 0, run_sd * run_sd
+    keeps, before = _keeps(memory, trail), once(r[trail["before"]])
+    over_sd, fresh = _over_sd(keeps, sigma, trail["w"]), 1.0 - keeps * keeps
+    e, one = (r - keeps * before) * over_sd, (1.0 - keeps) * over_sd
+    ones, both = _by_run(trail, one * one, one * e)
+    spread = 1.0 + variance * ones
+    luck, less = variance * both / spread, variance / spread
+    count = jnp.sum(jnp.where(used, 1.0, 0.0))
+    value = (
+        0.5 * jnp.sum(luck * both - log(spread))
+        - 0.5 * jnp.sum(e * e)
+        - jnp.sum(jnp.where(used, 0.5 * log(fresh), 0.0))
+        - count * (jnp.log(sigma) + HALF_LOG_2PI)
+    )
+    mine, known = once((luck[trail["run"]], less[trail["run"]]))
+    along_e, along_one = mine * one - e, mine * e - (mine * mine + known) * one
+    taken = along_e * over_sd
+    ratio = keeps / fresh
+    along_keeps = (along_e * e + along_one * one + jnp.where(used, 1.0, 0.0)) * ratio
+    along_keeps = along_keeps - taken * before - along_one * over_sd
+    slopes = (
+        taken - once(once(keeps * taken)[trail["after"]]),
+        jnp.sum(along_keeps * trail["step"] * keeps) / memory,
+        -(jnp.sum(along_e * e + along_one * one) + count) / sigma,
+        run_sd * jnp.sum((both / spread) ** 2 - ones / spread),
+    )
+    return value, slopes

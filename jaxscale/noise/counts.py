@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
-from jaxscale.noise.base import LEAST_MEAN, Noise, log_gamma
+from jaxscale.noise.base import LEAST_MEAN, Noise
+from jaxscale.noise.special import log_gamma, log_rising
 from jaxscale.priors import Prior, positive
 
 
@@ -66,8 +67,7 @@ class BetaBinomial(Binomial):
         p = _probability(mean)
         a, b = p * size, (1.0 - p) * size
         ways = log_gamma(n + 1.0) - log_gamma(k + 1.0) - log_gamma(n - k + 1.0)
-        drawn = log_gamma(k + a) + log_gamma(n - k + b) - log_gamma(n + size)
-        return ways + drawn + log_gamma(size) - log_gamma(a) - log_gamma(b)
+        return ways + log_rising(a, k) + log_rising(b, n - k) - (log_gamma(n + size) - log_gamma(size))
 
     def information(self, mean, params, lane):
         """By the variance, from below: what the share of successes tells if read linearly."""

@@ -6,30 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
 from jaxscale.noise.base import Scattered, scale_prior
+from jaxscale.noise.special import log, log_gamma_half_step
 from jaxscale.priors import Prior, positive
 
 NU, TIGHT_NU = 5.0, 1.0  # degrees of freedom that searches start from
-
-
-def log_gamma_half_step(z: jax.Array) -> jax.Array:
-    """log Gamma(z + 1/2) - log Gamma(z) for z > 0, to 1e-12.
-
-    Stirling's series after eight steps of the recurrence: two logarithms in place of XLA's two log gammas,
-    and of the two digammas of their slopes, which took a seventh of a gradient.
-    """
-    numerator = denominator = jnp.ones_like(z)
-    for j in range(8):
-        numerator, denominator = numerator * (z + j), denominator * (z + j + 0.5)
-    far = z + 8.0
-    series = 0.0
-    for term in (-31 / 18432, 17 / 14336, -1 / 640, 1 / 192, -1 / 8):
-        series = series / (far * far) + term
-    return jnp.log(numerator / denominator) + 0.5 * jnp.log(far) + series / far
 
 
 @dataclass(frozen=True)
@@ -66,7 +50,7 @@ class StudentT(Scattered):
     def summed(self, mean, params, lane):
         """The normalising constants once, not in every row: gradients cost two thirds."""
         nu, scale = params["nu"], self.scale(params, lane)
-        log_tails = jnp.log1p(self.residual(mean, lane) ** 2 / (nu * scale**2))
+        log_tails = log(1.0 + self.residual(mean, lane) ** 2 / (nu * scale**2))
         log_peak = log_gamma_half_step(0.5 * nu) - 0.5 * jnp.log(nu * jnp.pi * scale**2)
         flat = jnp.sum(lane["w"]) * log_peak if jnp.ndim(scale) == 0 else jnp.sum(lane["w"] * log_peak)
         return flat - 0.5 * (nu + 1.0) * jnp.sum(lane["w"] * log_tails)

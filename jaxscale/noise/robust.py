@@ -12,18 +12,10 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 from jax.scipy.special import log_ndtr
 
-from jaxscale.noise.base import HALF_LOG_2PI, Noise, Scattered, scale_prior
+from jaxscale.noise.base import Noise, Scattered, scale_prior
+from jaxscale.noise.special import HALF_LOG_2PI, log, mills
 from jaxscale.priors import Prior, positive, share
 from jaxscale.variables import Response
-
-# Of `mills` over t in powers of 2 t - 1, where t = BEND / (BEND + u): Chebyshev interpolation, to 6e-12 for u >= 0.
-BEND = 3.5
-MILLS = (
-    0.2126903072674107, 0.1615890903126102, 0.09012141996643551, 0.03315740764827277, 0.004973666534129748,
-    -0.001850340404298521, -0.0009111728415046604, 0.0001270963049755938, 0.0001361952008873808,
-    -1.898021304621215e-05, -2.162299435329111e-05, 5.028344552473201e-06, 3.347551582180714e-06,
-    -1.221236698477793e-06, -4.141647567322745e-07, 1.649011257476126e-07, 2.782318699039091e-08,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,7 +38,7 @@ class _Mixed(Scattered):
         """Of the mixture; exp(a) goes before the sum, so that one exponential and one logarithm do."""
         z, m, a = self._weighed(mean, params, lane)
         usual = jnp.log1p(-params[self._share]) - jnp.log(params["sigma"]) - HALF_LOG_2PI
-        return usual - 0.5 * z * z + a + jnp.log(jnp.exp(-a) + m)
+        return usual - 0.5 * z * z + a + log(jnp.exp(-a) + m)
 
     def suspicion(self, mean, params, lane):
         """Probability, at these parameters, of being strange."""
@@ -112,24 +104,6 @@ class Lagging(dist.Distribution):
         even, behind, how_far = jax.random.split(key, 3)
         lag = jnp.where(jax.random.uniform(behind, shape) < self.part, jax.random.exponential(how_far, shape), 0.0)
         return self.loc + self.scale * jax.random.normal(even, shape) + self.sign * self.excess * lag
-
-
-@jax.custom_jvp
-def mills(u: jax.Array) -> jax.Array:
-    """Phi(-u) exp(u^2 / 2) of u >= 0, Phi being the normal distribution function; relative error 6e-12.
-
-    The density of a normal plus an exponential, over that of the normal, is this at their distance in sds
-    (exponentially modified Gaussian). JAX's log Phi costs several times as much.
-    """
-    t = BEND / (BEND + u)
-    return t * jnp.polyval(jnp.array(MILLS[::-1]), 2.0 * t - 1.0, unroll=len(MILLS))
-
-
-@mills.defjvp
-def _(primals, tangents):
-    (u,), (along,) = primals, tangents
-    value = mills(u)
-    return value, along * (u * value - jnp.exp(-HALF_LOG_2PI))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
-from jaxscale.noise.base import Noise, log_gamma
+from jaxscale.noise.base import Noise
+from jaxscale.noise.special import log_gamma
 from jaxscale.priors import Prior, positive, share
 
 LEAST = 1e-4  # a score of 0 or 1 is taken to lie so far inside
