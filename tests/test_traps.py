@@ -13,6 +13,7 @@ import numpy as np
 import numpyro.distributions as dist
 import pandas as pd
 import pytest
+from scipy.stats import halfnorm
 
 import jaxscale as js
 from jaxscale.batch import lane_of, table_of
@@ -148,9 +149,8 @@ def test_6_intervals_hold_the_truth_in_worlds_unlike_the_fit(scenario, noise, ta
     found = study(scenario, noise, 0, tables)
     inside = found["inside"]
     assert len(inside) >= 0.9 * tables, "most fits pass their gate"
-    assert (inside.mean(axis=0) > 0.9 - 3.5 * np.sqrt(0.09 / len(inside))).all(), dict(
-        zip(found["said"]["names"], inside.mean(axis=0), strict=True)
-    )
+    least = 0.9 - 3.5 * np.sqrt(0.09 / len(inside))
+    assert (inside.mean(axis=0) > least).all(), inside.mean(axis=0)
 
 
 @pytest.mark.slow
@@ -228,15 +228,17 @@ def test_12_a_second_count_in_the_table_is_fitted_too(runs, fit):
 
 
 def test_14_the_prior_of_the_floor_is_varied(runs, fit, leaning):
-    """To first order a weight of slope s in E moves E by s times its variance, and a size that follows E with it."""
+    """Of sizes that follow the floor closely the weights are those of SciPy's densities, by resampling."""
     rows = leaning.filter(like="prior of E", axis=0)
     assert list(rows.index) == ["prior of E half as wide", "prior of E twice as wide"]
     assert np.abs(np.log(rows["times"])).max() < 0.02, "here the runs settle the floor"
-    floor = fit.draws()["E"]
+    floor, rng = fit.draws()["E"], np.random.default_rng(0)
     follows = sensitivity(fit, runs, 1e23, np.exp(50.0 * floor)).set_index("assumption")["times"]
-    for said, times in (("half as wide", 0.5), ("twice as wide", 2.0)):
-        slope = -floor.mean() * (times**-2 - 1.0) / 2.0**2
-        assert np.log(follows[f"prior of E {said}"]) == pytest.approx(50.0 * slope * floor.var(), rel=0.25)
+    assert follows["prior of E half as wide"] < 0.97 < 1.0 < follows["prior of E twice as wide"]
+    for said, width in (("half as wide", 1.0), ("twice as wide", 4.0)):
+        weight = halfnorm.pdf(floor, scale=width) / halfnorm.pdf(floor, scale=2.0)
+        drawn = np.median(rng.choice(floor, 400_000, p=weight / weight.sum()))
+        assert np.log(follows[f"prior of E {said}"]) == pytest.approx(50.0 * (drawn - np.median(floor)), abs=0.02)
 
 
 @pytest.mark.slow
@@ -357,7 +359,7 @@ def by_hand(runs: js.Runs, p: dict[str, float], kind: type) -> np.ndarray:
 
 @pytest.mark.parametrize("platform", sorted({"cpu", jax.default_backend()}))
 def test_25_the_log_density_has_its_digits_on_every_device(runs, platform):
-    """1e-6 of longer numbers, where single precision is off by thousands of times that."""
+    """1e-6 of longer numbers, where single precision is off by hundreds of times that."""
     law, p = js.get_law("chinchilla"), TRUTH | {"sigma": 1e-4, "nu": 4.0}
     with float64(), jax.default_device(jax.devices(platform)[0]):
         model = Model(law, get_noise(None, law.response))
@@ -368,7 +370,7 @@ def test_25_the_log_density_has_its_digits_on_every_device(runs, platform):
     exact = by_hand(runs, p, np.longdouble)
     ours = ours + np.log(runs.table["loss"].to_numpy())  # it is a density of the loss
     assert np.abs(ours - exact).max() < 1e-6
-    assert np.abs(by_hand(runs, p, np.float32) - exact).max() > 1e-3
+    assert np.abs(by_hand(runs, p, np.float32) - exact).max() > 1e-4
 
 
 # ---- 27, 28: which loss, in which unit ------------------------------------------------------------

@@ -114,15 +114,12 @@ def _counted(runs: Runs, column: str, values: np.ndarray) -> Runs:
 
 def _priors(fit: Fit, mode: Mode, sizes: np.ndarray) -> Iterator[tuple[str, float, float]]:
     """Median log N* if the prior of a floor were of another width, by weights on the draws."""
-    order, middle = np.argsort(sizes), float(np.median(sizes))
+    middle = float(np.median(sizes))
     for name, prior in fit.law.priors.items():
         if not (isinstance(prior, Prior) and isinstance(prior.dist, dist.HalfNormal) and prior.scaled):
             continue
         floor = fit.draws()[name] / mode.case.table.scale
         for said, times in WIDER.items():
-            other = dist.HalfNormal(times * prior.dist.scale)
-            logs = np.asarray(other.log_prob(floor) - prior.dist.log_prob(floor))
-            weight = np.exp(logs - logs.max())[order]
-            place = np.searchsorted(np.cumsum(weight), 0.5 * weight.sum())
-            enough = float(importance_ess(logs)) > ESS
-            yield f"prior of {name} {said}", float(sizes[order][place]) if enough else np.nan, middle
+            logs = np.asarray(dist.HalfNormal(times * prior.dist.scale).log_prob(floor) - prior.dist.log_prob(floor))
+            moved = np.quantile(sizes, 0.5, weights=np.exp(logs - logs.max()), method="inverted_cdf")
+            yield f"prior of {name} {said}", float(moved) if importance_ess(logs) > ESS else np.nan, middle
