@@ -271,6 +271,14 @@ def test_16_the_cut_of_early_runs_is_varied(runs, epoch, leaning):
     assert moved["sds"] > 3.0
 
 
+def test_12_fits_without_a_posterior_have_sizes_and_no_sd(runs):
+    made = js.fit(runs, noise="huber")
+    rows = sensitivity(made, runs, 1e23)
+    assert rows["params"].iloc[0] == pytest.approx(size_of(made, 1e23), rel=1e-3)
+    assert rows["sds"].isna().all()
+    assert rows["times"].iloc[1] > 1.05
+
+
 def test_what_the_answer_leans_on_is_in_the_report(runs, tmp_path):
     html.write(js.fit(runs, method="point"), tmp_path / "r.html", budget=1e23)
     page = (tmp_path / "r.html").read_text()

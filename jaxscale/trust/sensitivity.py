@@ -25,7 +25,7 @@ from jaxscale.runtime import at_the_door
 from jaxscale.status import ESS
 from jaxscale.trust.finding import Case
 from jaxscale.trust.findings_columns import counts
-from jaxscale.trust.influence import answer, splits
+from jaxscale.trust.influence import best_size, splits
 from jaxscale.trust.mode import Mode
 
 SHORTEST = (0.1, 0.25)  # shares of the runs, those of the fewest tokens, that are left out
@@ -53,12 +53,15 @@ def sensitivity(fit: Fit, runs: Runs, budget: float, sizes: np.ndarray | None = 
     if not fit.status.ok or not splits(fit.law):
         return pd.DataFrame(columns=list(COLUMNS))
     mode = _mode(fit, runs)
-    moved = mode.influence(budget)
-    if moved.target != "N*":
+    at = _best(mode, budget)
+    if not np.isfinite(at):
         return pd.DataFrame(columns=list(COLUMNS))
-    spread = float(np.std(np.log(sizes))) if sizes is not None else moved.sd if fit.noise.bayesian else np.nan
-    rows = [("as fitted", moved.at, moved.at)]
-    rows += [(said, _best(other, budget), moved.at) for said, other in _otherwise(mode, fit)]
+    if sizes is not None:
+        spread = float(np.std(np.log(sizes)))
+    else:
+        spread = mode.influence(budget).sd if fit.noise.bayesian else np.nan
+    rows = [("as fitted", at, at)]
+    rows += [(said, _best(other, budget), at) for said, other in _otherwise(mode, fit)]
     if sizes is not None and fit.noise.bayesian:
         rows += list(_priors(fit, mode, np.log(sizes)))
     return pd.DataFrame(
@@ -76,10 +79,10 @@ def _mode(fit: Fit, runs: Runs, rows: int = 0) -> Mode:
 
 
 def _best(mode: Mode, budget: float) -> float:
-    """log N* at the mode; NaN where the table cannot answer."""
+    """log N* at the mode; NaN where the table cannot answer, or where no size is best."""
     if refusal(mode.case.table, mode.case.law) is not None:
         return np.nan
-    return answer(mode.model, mode.lane, mode.point.u[0], budget, mode.largest, "N*")
+    return best_size(mode.model, mode.lane, mode.point.u[0], budget)
 
 
 def _otherwise(mode: Mode, fit: Fit) -> Iterator[tuple[str, Mode]]:
