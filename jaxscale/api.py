@@ -31,7 +31,7 @@ from jaxscale.noise import Noise, get_noise
 from jaxscale.priors import kept_prior
 from jaxscale.progress import counting, telling
 from jaxscale.readers import read_runs
-from jaxscale.residuals import remarks
+from jaxscale.residuals import clipping, remarks
 from jaxscale.result import Fit, load_fit
 from jaxscale.runs import Runs
 from jaxscale.runtime import at_the_door, versions
@@ -120,6 +120,7 @@ def fit(
     found = Fit(law=law, noise=model.noise, data=tree, about=about, **made)
     if found.has_draws and model.noise.bayesian:
         about["notes"] += remarks(found)
+    about["notes"] += clipping(found)
     return found
 
 

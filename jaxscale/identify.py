@@ -12,6 +12,7 @@ from jaxscale.words import human, plain
 
 LEAST_SPREAD = 0.05  # of the logarithm of an input: less is one level
 FAR = 10.0  # times the largest run's compute: beyond it a forecast is said to reach far
+BY_COMPUTE = "henighan_c"  # a law of compute alone
 LEAST_OFF_LINE = 0.1  # sd of one log input about the others' best line: less is a collinear design
 
 
@@ -69,10 +70,16 @@ def _collinear(logs: dict[str, np.ndarray], law: Law) -> Status | None:
                 f"Cannot be identified: {symbol} follows {first} on one line (it leaves the line by "
                 f"{100 * off_line(logs, symbol):.1f} %), so their effects cannot be told apart, and neither can the "
                 "best split of compute.",
-                f"Add a run off the line, such as {_run(law, logs, at)}; predictions along the line would be all "
-                "that this table supports.",
+                f"Add a run off the line, such as {_run(law, logs, at)}. {_along(law)}",
             )  # fmt: skip
     return None
+
+
+def _along(law: Law) -> str:
+    """What such a table does support."""
+    if {v.column for v in law.inputs.values()} == {"params", "tokens"}:
+        return f"The loss along the line is all that this table supports: --law {BY_COMPUTE} gives it by compute."
+    return "Predictions along the line would be all that this table supports."
 
 
 def _listed(law: Law) -> str:

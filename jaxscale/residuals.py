@@ -12,6 +12,7 @@ from scipy import stats
 
 from jaxscale.forecast import curves
 from jaxscale.variables import training_compute
+from jaxscale.words import plain
 
 if TYPE_CHECKING:
     from jaxscale.result import Fit
@@ -21,6 +22,8 @@ FEW = 12  # rows, below which no pattern is looked for
 SURE = 0.01  # chance of so strong a pattern by luck, over all that are looked for
 LIKELY = 0.5  # probability of being strange, from which a row is named
 MOST_NAMED = 6
+# Huber's delta over the scatter: below the first it clips nearly every row, above the second hardly one
+MEDIAN, SQUARES = 0.1, 3.0
 
 
 def residuals(fit: Fit) -> pd.DataFrame:
@@ -107,6 +110,22 @@ def patterns(fit: Fit, table: pd.DataFrame) -> list[str]:
             "one run, or sorted by something that the law does not know."
         )
     return said
+
+
+def clipping(fit: Fit) -> list[str]:
+    """A sentence on Huber's delta beside the scatter that it is of a size with; none for other noises."""
+    delta = getattr(fit.noise, "delta", None)
+    if delta is None or not fit.status.ok:
+        return []
+    r = residuals(fit)["residual"].to_numpy()
+    scatter = 1.4826 * float(np.median(np.abs(r - np.median(r))))
+    times = delta / max(scatter, 1e-300)
+    said = f"Huber's delta is {plain(times, digits=2)} robust standard deviations of the residuals"
+    if times > SQUARES:
+        return [f"{said}: hardly a row is clipped, so this is least squares, which bad rows move."]
+    if times < MEDIAN:
+        return [f"{said}: nearly every row is clipped, so this is a fit of medians, which wastes good rows."]
+    return [f"{said}."]
 
 
 def _axes(fit: Fit) -> dict[str, np.ndarray]:

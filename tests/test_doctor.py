@@ -1,5 +1,6 @@
 """The doctor: for each finding a table that has it and one that has not; what is said can be done."""
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from jaxscale.words import human, plain
 
 from .conftest import TRUTH, design
 
+MAKER = re.compile(r"^(warning|note|make)$|note if|warning if")
 TRUST = Path(js.__file__).parent / "trust"
 N40 = np.geomspace(5e7, 1.5e10, 10)
 
@@ -124,6 +126,10 @@ TABLES = {
         lambda t: t.assign(params_no_embed=0.9 * t["params"]),
     ),
     "flops_convention": (lambda t: flops(t, 1 + 3e8 / t["params"]), lambda t: flops(t, 1.05)),
+    "several_losses": (
+        lambda t: t.assign(loss_kind=np.where(np.arange(40) < 6, "least", "last")),
+        lambda t: t.assign(loss_kind="last"),
+    ),
     "score_as_loss": (lambda t: t.rename(columns={"loss": "accuracy"}), lambda t: t.rename(columns={"loss": "c4"})),
     "perplexity": (lambda t: t.assign(loss=np.exp(1.3 * t["loss"])), lambda t: t.assign(loss=1.44 * t["loss"])),
     "bits": (lambda t: t.rename(columns={"loss": "bpb_c4"}), lambda t: t.rename(columns={"loss": "loss_c4"})),
@@ -176,6 +182,22 @@ def test_each_finding_has_a_table_that_triggers_it_and_one_that_does_not(runs, c
     assert re.search(r"\d", there.message + there.fix), "a finding has its number"
     assert there.fix
     assert found(good, code, columns={"loss": names[1]}) is None
+
+
+def test_no_finding_is_left_out():
+    """Every code that a module of findings can give is in the tables above, or has a test of its own below."""
+    trees = [ast.parse(path.read_text()) for path in TRUST.glob("findings_*.py")]
+    calls = [n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Call)]
+    first = [n.args[0] for n in calls if MAKER.search(ast.unparse(n.func))]
+    said = {a.value for a in first if isinstance(a, ast.Constant)}
+    assert said == set(TABLES) | {"collinear", "extrapolation"}
+
+
+def test_a_clean_ladder_gets_nothing_at_all():
+    """Sizes from 200M, three seeds of the smallest: no error, no warning, and no note either."""
+    n = np.concatenate([np.repeat(np.geomspace(2e8, 1.5e10, 10), 4), [2e8, 2e8]])
+    d = n * np.concatenate([np.tile([5.0, 20.0, 80.0, 320.0], 10), [5.0, 5.0]])
+    assert js.doctor(js.read_runs(simulated(n, d))) == []
 
 
 def test_a_good_table_gets_no_warning(runs):

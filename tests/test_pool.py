@@ -201,6 +201,16 @@ def test_groups_are_covered(pooled, population):
     assert np.mean(inside) >= 0.7
 
 
+def test_a_pooled_exponent_is_narrower_than_one_by_itself(pooled, many):
+    """In most groups of ten runs (the sd also follows where the exponent comes to lie), by a tenth in the middle."""
+    together = pooled.summary().set_index(["group", "parameter"]).sd.xs("beta_g", level="parameter")
+    alone = many.summary().set_index(["fit", "parameter"]).sd.xs("beta_g", level="parameter").dropna()
+    ratio = together[alone.index] / alone
+    assert len(ratio) == GROUPS - 1
+    assert (ratio < 1.0).mean() > 2 / 3
+    assert ratio.median() < 0.9
+
+
 def test_jumps_visit_modes_as_often_as_they_weigh():
     """Two narrow modes far apart, found in equal number by the draws the mixture is fitted to, weigh 1 to 4."""
     centres, sd = np.array([[-30.0, 0.0], [30.0, 5.0]]), np.array([[1.0, 0.5], [0.2, 2.0]])

@@ -28,6 +28,7 @@ def checklist(fit: Fit, hold_out: str) -> list[tuple[str, str]]:
     return [
         ("Functional form", f"{fit.law.formula.rstrip('.')}. Law {fit.law.name}: {fit.law.source}."),
         ("Definition of inputs", _inputs(fit)),
+        ("Definition of the response", _response(fit)),
         ("Priors", _priors(fit)),
         (
             "Data",
@@ -76,6 +77,15 @@ def _inputs(fit: Fit) -> str:
     text += f" Derived: {'; '.join(derived)}." if derived else ""
     if "params" in {v.column for v in fit.law.inputs.values()}:
         text += f" Whether this table counts embeddings: {YOURS}."
+    return text
+
+
+def _response(fit: Fit) -> str:
+    response = fit.law.response
+    column = fit.about["columns"].get(response.column, response.column)
+    text = f"{response.meaning} (column {column!r}, in {response.unit})."
+    if response.column == "loss":
+        text += f" Whether it is the last, the least or a smoothed one, of which data and tokenizer: {YOURS}."
     return text
 
 

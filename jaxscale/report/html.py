@@ -26,6 +26,7 @@ from jaxscale.result import Fit
 from jaxscale.runs import Runs
 from jaxscale.trust.backtest import forecasts
 from jaxscale.trust.doctor import Finding, doctor
+from jaxscale.trust.sensitivity import sensitivity
 from jaxscale.words import by_name, spread
 
 LEAST_RUNS = 20  # for a backtest
@@ -51,12 +52,15 @@ def write(fit: Fit, path: str | os.PathLike[str], budget: float | None = None, r
     planned, no_plan = _planned(fit, target)
     scores, points, hold_out = _backtest(fit, runs)
     findings = doctor(runs, fit.law, target)
+    sizes = planned.draws["N"] if planned and fit.has_draws else None
+    leaning = pd.DataFrame() if planned is None else sensitivity(fit, runs, planned.budget, sizes)
     page = {
         "fit": fit,
         "source": _named(fit.about["source"]),
         "answer": _answer(fit, planned, no_plan, given=budget is not None),
         "figures": figures(fit, target, planned, points),
         "parameters": _parameters(fit),
+        "leaning": _leaning(leaning),
         "published": _published(fit),
         "findings": findings,
         "scores": _scores(scores),
@@ -66,7 +70,7 @@ def write(fit: Fit, path: str | os.PathLike[str], budget: float | None = None, r
         "notes": [n for n in fit.about["notes"] if n not in DERIVATIONS],
         "light": EVERY,
         "dark": EVERY_DARK,
-        "json": _json(_numbers(fit, target, planned, scores, findings)),
+        "json": _json(_numbers(fit, target, planned, scores, findings, leaning)),
     }
     loader = FileSystemLoader(Path(__file__).parent)
     room = Environment(
@@ -173,6 +177,18 @@ def _parameters(fit: Fit) -> list[dict[str, str]]:
     return rows
 
 
+def _leaning(table: pd.DataFrame) -> list[dict[str, str]]:
+    return [
+        {
+            "assumption": row["assumption"],
+            "params": typeset(human(row["params"])) if math.isfinite(row["params"]) else "\u2013",
+            "times": _fixed(row["times"], 3),
+            "sds": _fixed(row["sds"], 2),
+        }
+        for row in table.to_dict("records")
+    ]
+
+
 def _published(fit: Fit) -> list[dict[str, Any]]:
     return [
         {
@@ -207,7 +223,12 @@ def _fixed(value: float, places: int) -> str:
 
 
 def _numbers(
-    fit: Fit, target: float | None, planned: Plan | None, scores: pd.DataFrame | None, findings: list[Finding]
+    fit: Fit,
+    target: float | None,
+    planned: Plan | None,
+    scores: pd.DataFrame | None,
+    findings: list[Finding],
+    leaning: pd.DataFrame,
 ) -> dict[str, Any]:
     """Every number of the page at full precision."""
     return {
@@ -228,6 +249,7 @@ def _numbers(
         },
         "backtest": None if scores is None else scores.to_dict("records"),
         "findings": [asdict(f) for f in findings],
+        "sensitivity": leaning.to_dict("records"),
         "about": dict(fit.about),
     }
 

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 
+from jaxscale.cells import in_query
 from jaxscale.protocols.counting import counting_slope, nonembedding_params
 from jaxscale.trust.finding import Case, Finding, note, warning
 from jaxscale.variables import FLOPS_PER_PARAM_TOKEN
@@ -22,13 +23,14 @@ RISING, FEWEST_TO_RISE = 0.3, 8  # rank correlation of loss and compute, and the
 OTHER_COUNT = re.compile(r"non_?emb|no_?emb|non_?vocab|active|effective|total|dense|attention|with_emb")
 BITS = re.compile(r"bpb|bits|bpc")
 PERPLEXITY = re.compile(r"ppl|perplexity")
+KIND = re.compile(r"^(loss|eval)_(kind|type|name|set|split)$|^(val_set|tokenizer|smoothing|smoothing_window)$")
 SCORE = re.compile(r"^(acc|err|score)|accuracy|error_rate")
 
 
 def found(case: Case) -> list[Finding]:
     """All of them."""
     findings = [*_parameters(case), *_compute(case), *_epochs(case)]
-    return [*findings, *_unit(case), *_rising(case)] if case.law.response.column == "loss" else findings
+    return [*findings, *_kinds(case), *_unit(case), *_rising(case)] if case.law.response.column == "loss" else findings
 
 
 def _parameters(case: Case) -> list[Finding]:
@@ -36,7 +38,7 @@ def _parameters(case: Case) -> list[Finding]:
     column, n = case.column_of("params"), case.known.get("params")
     if column is None or n is None or np.ptp(np.log(n)) == 0:
         return []
-    for other in _counts(case):
+    for other in counts(case):
         m = case.numeric(other)
         if m is None or not (np.isfinite(m) & (m > 0)).all() or np.ptp(np.log(m)) == 0:
             continue
@@ -52,7 +54,7 @@ def _parameters(case: Case) -> list[Finding]:
                     f"Fit both ways and report which: --column N={other}.",
                 )
             ]
-    if _counts(case) or case.column_of("params") != "params":
+    if counts(case) or case.column_of("params") != "params":
         return []  # whoever has two counts, or names one, knows which is used
     smallest = float(n.min())
     share = 1.0 - float(nonembedding_params(smallest)) / smallest
@@ -69,7 +71,8 @@ def _parameters(case: Case) -> list[Finding]:
     return [note("params_convention", text, fix)]
 
 
-def _counts(case: Case) -> list[str]:
+def counts(case: Case) -> list[str]:
+    """Columns that hold another count of the parameters than the one used."""
     names = [str(c) for c in case.runs.table if c not in case.used]
     return [c for c in names if "param" in c.lower() and OTHER_COUNT.search(c.lower())]
 
@@ -162,6 +165,23 @@ def _unit(case: Case) -> list[Finding]:
                 f"If they are bits, declare it: --unit {column}=bits.",
             )
         ]
+    return []
+
+
+def _kinds(case: Case) -> list[Finding]:
+    """Losses that a column says were measured in different ways."""
+    for column in (str(c) for c in case.runs.table if KIND.search(str(c).lower())):
+        kinds, rows = np.unique(case.text(column), return_counts=True)
+        if len(kinds) == 1:
+            continue
+        most = kinds[np.argmax(rows)]
+        text = (
+            f"{column} has {len(kinds)} values, {most} on {rows.max()} of {len(case.table)} rows: losses measured in "
+            "different ways (last, least or smoothed; of other data or another tokenizer) do not lie on one law."
+        )
+        value = most if pd.api.types.is_numeric_dtype(case.runs.table[column]) else f"'{most}'"
+        fix = f'Fit one kind: --where "{in_query(column)} == {value}"; or each: `jaxscale batch TABLE --by {column}`.'
+        return [warning("several_losses", text, fix)]
     return []
 
 

@@ -89,9 +89,20 @@ def splits(law: Law) -> bool:
     return all(v.column in ALONG and v.axis == "log" for v in law.inputs.values())
 
 
+def best_size(model: Model, lane: Lane, u: np.ndarray, compute: float) -> float:
+    """log N* at a flat vector, under any noise; NaN where it lies at an end of what is searched."""
+    at, inside, _ = _best(model)(jnp.asarray(u), lane, np.log(compute))
+    return float(at) if inside else float("nan")
+
+
 @emptied_for_room
 @functools.lru_cache(maxsize=64)
-def _program(model: Model) -> Callable[..., Any]:
+def _best(model: Model) -> Callable[..., Any]:
+    return jax.jit(_optimum(model))
+
+
+def _optimum(model: Model) -> Callable[..., tuple[jax.Array, jax.Array, jax.Array]]:
+    """From u, a lane and log compute to log N*, whether it lies inside what was searched, and its gradient by u."""
     law = model.law
 
     def params(u: jax.Array, lane: Lane) -> dict[str, Any]:
@@ -102,7 +113,6 @@ def _program(model: Model) -> Callable[..., Any]:
         return jnp.log(model.mean(params(u, lane), inputs))
 
     def optimum(u: jax.Array, lane: Lane, c: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """log N*, whether it lies inside what was searched, and its gradient by u."""
         grid = 0.5 * (c - LOG_6 - jnp.linspace(np.log(RATIOS[1]), np.log(RATIOS[0]), GRID))
         best = jnp.argmin(along(u, lane, grid, c))
         slope = jax.grad(lambda x, u: along(u, lane, x, c))
@@ -114,6 +124,14 @@ def _program(model: Model) -> Callable[..., Any]:
         x = jax.lax.fori_loop(0, STEPS, newton, grid[best])
         gradient = -jax.jacfwd(slope, argnums=1)(x, u) / jax.grad(slope)(x, u)
         return x, (best > 0) & (best < GRID - 1), gradient
+
+    return optimum
+
+
+@emptied_for_room
+@functools.lru_cache(maxsize=64)
+def _program(model: Model) -> Callable[..., Any]:
+    law, optimum = model.law, _optimum(model)
 
     def run(lane: Lane, u: jax.Array, c: jax.Array, row: jax.Array) -> tuple[Any, ...]:
         rows = lambda u: model.log_likelihood(u, lane)  # noqa: E731
