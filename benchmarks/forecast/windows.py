@@ -101,8 +101,8 @@ def _modes(tables: Mapping[str, js.Runs]) -> dict[str, Params]:
     if not tables:
         return {}
     fits = js.fit_many(tables, BROKEN, noise="normal", method="point", progress=False)
-    found = fits.points()[fits.status()["ok"]]
-    params = {p: found[p].to_numpy() for p in (*BROKEN.params, "sigma")}
+    found = pd.DataFrame(fits.points()[fits.status()["ok"].to_numpy(bool)])
+    params = {p: np.asarray(found[p]) for p in (*BROKEN.params, "sigma")}
     return {str(name): {p: np.full(DRAWS, v[i]) for p, v in params.items()} for i, name in enumerate(found.index)}
 
 
