@@ -16,7 +16,7 @@ sys.path.append(str(HOME))
 
 import leaderboard  # noqa: E402
 from scoring import scores, split  # noqa: E402
-from windows import DRAWS, LAW, _mixed, windows  # noqa: E402
+from windows import DRAWS, POWER, _mixed, windows  # noqa: E402
 
 
 def test_scores_of_a_forecast_that_is_known():
@@ -83,14 +83,27 @@ def test_curves_are_forecast_by_their_windows():
 
 def test_a_window_is_as_wide_as_its_record():
     """Draws that agree and do not scatter leave the record's error alone, of one sign a draw."""
-    law = js.get_law(LAW)
-    same = {"alpha": 30.0, "beta_g": -0.5, "gamma": 0.1, "sigma": 1e-9, "nu": 5.0}
-    params = {name: np.full((1, DRAWS), value) for name, value in same.items()}
-    found = _mixed(law, params, [(0.2, 0)], np.geomspace(1e4, 2e4, 5), seed=0)
-    np.testing.assert_allclose(found["q50"], 0.1 + 30.0 * np.geomspace(1e4, 2e4, 5) ** -0.5)
+    x = np.geomspace(1e4, 2e4, 5)
+    found = _mixed([(0.2, POWER, _same(gamma=0.1))], x, seed=0)
+    np.testing.assert_allclose(found["q50"], 0.1 + 30.0 * x**-0.5)
     width = np.log(found["new_q95"] / found["new_q05"])
     np.testing.assert_allclose(width, 2.0 * 1.645 * 0.2, rtol=0.15)
     assert np.ptp(width) < 1e-6
+
+
+def test_the_median_leans_to_the_better_record():
+    """Of two parts that disagree, in either order."""
+    x = np.geomspace(1e4, 2e4, 5)
+    good, bad = (0.01, POWER, _same(gamma=0.1)), (0.3, POWER, _same(gamma=0.2))
+    for kept in ([good, bad], [bad, good]):
+        found = np.log(_mixed(kept, x, seed=0)["q50"] / (0.1 + 30.0 * x**-0.5))
+        assert (found.abs() < 0.02).all()
+
+
+def _same(gamma):
+    """Draws that are all one power law, without scatter."""
+    one = {"alpha": 30.0, "beta_g": -0.5, "gamma": gamma, "sigma": 1e-9, "nu": 5.0}
+    return {name: np.full(DRAWS, value) for name, value in one.items()}
 
 
 def test_the_page_goes_with_its_numbers():

@@ -3,9 +3,9 @@
     python benchmarks/forecast/curves.py [--method NAME ...] [--domain IC NMT] [--out DIR]
 
 Curves and split are those of Alabdulmohsin et al. (arXiv 2209.06640): 72 of image classification, 5 of translation.
-Their estimators and BNSL are fitted again; ours is a power law on windows of a curve (windows.py), with an interval.
-Errors are of the median, on the logarithm. Writes curves.md and curves.json beside this file, or into DIR; what stands
-there is not computed again.
+Their estimators and BNSL are fitted again; ours are power laws on windows of a curve and BNSL's posterior mode on all
+of it (windows.py), with an interval. Errors are of the median, on the logarithm. Writes curves.md and curves.json
+beside this file, or into DIR; what stands there is not computed again.
 """
 
 from __future__ import annotations
