@@ -321,7 +321,19 @@ def test_compare_with_three_intervals(runs):
 def test_backtest(runs):
     rows = document("backtest", runs)["backtest"]
     assert [row["fold"] for row in rows] == [0, 1, 2]
-    assert set(rows[0]) == {"law", "fold", "n_train", "n_test", "log_rmse", "crps", "coverage90", "elpd", "status"}
+    assert set(rows[0]) == {
+        "law",
+        "fold",
+        "n_train",
+        "n_test",
+        "log_rmse",
+        "crps",
+        "coverage90",
+        "elpd",
+        "stretch90",
+        "conformal90",
+        "status",
+    }
     frame = pd.DataFrame(rows)
     frame.loc[2, ["log_rmse", "crps", "coverage90", "elpd"]] = math.nan
     frame["status"] = "Too few runs: 3."

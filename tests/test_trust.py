@@ -7,6 +7,7 @@ from scipy import stats
 
 import jaxscale as js
 from jaxscale.trust.backtest import _crps, forecasts
+from jaxscale.trust.conformal import misses, stretch
 
 
 def test_backtest_holds_out_the_largest(runs):
@@ -20,6 +21,8 @@ def test_backtest_holds_out_the_largest(runs):
         "crps",
         "coverage90",
         "elpd",
+        "stretch90",
+        "conformal90",
         "status",
     ]
     assert list(scores["n_train"]) == [32, 24, 16]
@@ -54,6 +57,30 @@ def test_refused_folds_have_no_scores(collinear):
         js.backtest(collinear, hold_out=0.7)
     with pytest.raises(js.ConfigError, match="no predictive"):
         js.backtest(collinear, noise="huber")
+
+
+def test_conformal_intervals_hold_their_share_whatever_the_model_believes():
+    """Forecasts that believe a third of the true spread, on one side of zero only: the stretch mends both."""
+    rng = np.random.default_rng(0)
+    inside = []
+    for _ in range(400):
+        y = np.exp(0.03 * rng.standard_t(4, 40))
+        points = pd.DataFrame({"observed": y, "q05": np.exp(-0.0164), "q50": 1.0, "q95": np.exp(0.0164)})
+        scores = misses(points, on_log=True)
+        assert np.array_equal(scores <= 1.0, (points["q05"] <= y) & (y <= points["q95"]))
+        inside.append(float(np.mean(scores[20:] <= stretch(scores[:20]))))
+    assert np.mean(inside) == pytest.approx(0.9 + 0.1 / 21, abs=0.02)  # rank 19 of 20 is exceeded by 2 of 21
+    assert np.isnan(stretch(np.ones(8)))
+    assert stretch(np.ones(9)) == 1.0
+
+
+def test_the_conformal_check_looks_only_back(runs):
+    scores, points = forecasts(runs)
+    past = misses(points[points["fold"] > 0], on_log=True)
+    assert scores.loc[0, "stretch90"] == pytest.approx(stretch(past))
+    held = misses(points[points["fold"] == 0], on_log=True)
+    assert scores.loc[0, "conformal90"] == np.mean(held <= stretch(past))
+    assert scores.loc[1:, ["stretch90", "conformal90"]].isna().all(axis=None)  # eight forecasts before it, or none
 
 
 def test_crps_of_a_normal_is_the_closed_form():

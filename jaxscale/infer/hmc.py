@@ -51,7 +51,7 @@ class Block(NamedTuple):
 def _value_and_slope(model: Model, lane: Lane, centre: jax.Array, factor: jax.Array, z: jax.Array):
     def value(z):
         return model.log_density(
-            centre + jnp.sum(factor * z, axis=1), lane
+            centre + jnp.sum(factor * z[None, :], axis=1), lane
         )  # a product of matrices costs five times that
 
     log_p, slope = jax.vmap(jax.value_and_grad(value))(z)

@@ -233,13 +233,23 @@ def backtest_text(scores: pd.DataFrame) -> str:
         total = own["n_test"].sum()
         said += [
             f"- {law}: {inside:.0f} of {total} held-out runs fell inside their 90 % interval "
-            f"({100 * inside / total:.0f} %)."
+            f"({100 * inside / total:.0f} %)." + _stretched(own.iloc[0])
         ]
     legend = (
         "Fold 0 forecasts the largest runs from the smaller ones; later folds step back. The error is of the median "
         "forecast (root mean square of the logarithm); a higher elpd is a better forecast."
     )
     return paragraphs(table(header, rows), "\n".join(said), legend)
+
+
+def _stretched(latest: pd.Series) -> str:
+    """What conformal prediction makes of the intervals of the fold of the largest runs."""
+    if not np.isfinite(latest["stretch90"]):
+        return ""
+    return (
+        f" Conformal check: the earlier folds needed intervals {plain(latest['stretch90'], digits=2)} times as wide; "
+        f"stretched so, fold {latest['fold']} has {100 * latest['conformal90']:.0f} % inside."
+    )
 
 
 def doctor_text(source: str, rows: int, law: str, findings: Sequence[Finding]) -> str:

@@ -25,12 +25,14 @@ from jaxscale.progress import telling
 from jaxscale.runs import Runs
 from jaxscale.runtime import at_the_door
 from jaxscale.summary import QUANTILES
+from jaxscale.trust.conformal import misses, stretch
 from jaxscale.variables import training_compute
 
 ORIGINS = 3  # with the whole table, as many lanes as one compiled program has
 DRAWS = 4000
 LEVELS = 200
 SCORES = ("log_rmse", "crps", "coverage90", "elpd")
+CHECKED = ("stretch90", "conformal90")  # by conformal prediction from earlier folds
 
 
 def backtest(
@@ -59,9 +61,11 @@ def backtest(
 
     Returns:
         A row per law and fold: law, fold, n_train, n_test, log_rmse (of the median), crps (on the scale of the
-        noise), coverage90 (share of held-out runs inside the 90 % interval of a new run), elpd (summed), status.
-        Scores are NaN where the fit was refused. A fold's draws may be rougher than what an interval is printed from;
-        its status says so.
+        noise), coverage90 (share of held-out runs inside the 90 % interval of a new run), elpd (summed), stretch90
+        (times as wide as intervals had to be for 90 % of the forecasts of earlier folds, see conformal.py),
+        conformal90 (share inside intervals stretched so), status. Scores are NaN where the fit was refused, stretches
+        also where fewer than nine runs had been forecast before. A fold's draws may be rougher than what an interval
+        is printed from; its status says so.
     """
     found = [forecasts(runs, law, hold_out, noise, seed, progress, discrepancy)[0] for law in laws]
     return pd.concat(found, ignore_index=True)
@@ -99,7 +103,7 @@ def forecasts(
         say(f"backtesting {law.name}")
         for fold, (train, test, status, u) in enumerate(_posteriors(model, table, folds, seed, say)):
             row: dict[str, Any] = {"law": law.name, "fold": fold, "n_train": len(train), "n_test": len(test)}
-            row |= dict.fromkeys(SCORES, np.nan) | {"status": str(status)}
+            row |= dict.fromkeys((*SCORES, *CHECKED), np.nan) | {"status": str(status)}
             if status.ok:
                 beyond = sized(model, table.take(train), seed) if discrepancy else None
                 forecast = _forecast(model, table, train, test, u, seed, beyond)
@@ -115,11 +119,23 @@ def forecasts(
                 shown["inside"] = (shown["q05"] <= shown["observed"]) & (shown["observed"] <= shown["q95"])
                 points.append(shown)
             scores.append(row)
-    columns = ["law", "fold", "n_train", "n_test", *SCORES, "status"]
+    _check(scores, points, model.noise.on == "log" and table.trials is None)
+    columns = ["law", "fold", "n_train", "n_test", *SCORES, *CHECKED, "status"]
     empty = pd.DataFrame(
         columns=["law", "fold", "label", "row", "order", "observed", *QUANTILES, "log_density", "inside"]
     )
     return pd.DataFrame(scores, columns=columns), pd.concat(points, ignore_index=True) if points else empty
+
+
+def _check(scores: list[dict[str, Any]], points: list[pd.DataFrame], on_log: bool) -> None:
+    """Add to each fold's scores what the folds before it, which forecast smaller runs, say of its intervals."""
+    by_fold = {int(shown["fold"].iloc[0]): misses(shown, on_log) for shown in points}
+    for row in scores:
+        past = [found for fold, found in by_fold.items() if fold > row["fold"]]
+        if past and row["fold"] in by_fold:
+            row["stretch90"] = stretch(np.concatenate(past))
+            inside = float(np.mean(by_fold[row["fold"]] <= row["stretch90"]))
+            row["conformal90"] = inside if np.isfinite(row["stretch90"]) else np.nan
 
 
 def _order(table: Table, law: Law) -> np.ndarray:
