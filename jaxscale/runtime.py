@@ -122,15 +122,15 @@ def compiler_options() -> dict[str, str]:
     return options
 
 
-def compiled[F: Callable[..., Any]](static: tuple[int, ...] = ()) -> Callable[[F], F]:
+def compiled[R](static: tuple[int, ...] = ()) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Decorate a function of arrays: `jax.jit` with `compiler_options`, which are asked for when it is first called."""
 
-    def decorate(function: F) -> F:
+    def decorate(function: Callable[..., R]) -> Callable[..., R]:
         @functools.cache
         def program() -> Any:
             return jax.jit(function, static_argnums=static, compiler_options=compiler_options())
 
-        return functools.wraps(function)(lambda *args: program()(*args))  # pyright: ignore[reportReturnType]
+        return functools.wraps(function)(lambda *args: program()(*args))
 
     return decorate
 

@@ -136,7 +136,7 @@ def _joint(r: jax.Array, memory: Any, sigma: Any, run_sd: Any, trail: Mapping[st
 @_joint.defjvp
 def _(primals, tangents):
     value, slopes = _joint_and_slope(*primals)
-    return value, sum(jnp.sum(slope * along) for slope, along in zip(slopes, tangents[:-1], strict=True))
+    return value, sum((jnp.sum(s * t) for s, t in zip(slopes, tangents[:-1], strict=True)), jnp.zeros_like(value))
 
 
 def _joint_and_slope(r: jax.Array, memory: Any, sigma: Any, run_sd: Any, trail: Mapping[str, Any]):

@@ -233,7 +233,7 @@ def backtest_text(scores: pd.DataFrame) -> str:
         total = own["n_test"].sum()
         said += [
             f"- {law}: {inside:.0f} of {total} held-out runs fell inside their 90 % interval "
-            f"({100 * inside / total:.0f} %)." + _stretched(own.iloc[0])
+            f"({100 * inside / total:.0f} %)." + _stretched(pd.DataFrame(own).to_dict("records")[0])
         ]
     legend = (
         "Fold 0 forecasts the largest runs from the smaller ones; later folds step back. The error is of the median "
@@ -242,13 +242,14 @@ def backtest_text(scores: pd.DataFrame) -> str:
     return paragraphs(table(header, rows), "\n".join(said), legend)
 
 
-def _stretched(latest: pd.Series) -> str:
+def _stretched(latest: Mapping[str, Any]) -> str:
     """What conformal prediction makes of the intervals of the fold of the largest runs."""
-    if not np.isfinite(latest["stretch90"]):
+    times, inside = float(latest["stretch90"]), float(latest["conformal90"])
+    if not np.isfinite(times):
         return ""
     return (
-        f" Conformal check: the earlier folds needed intervals {plain(latest['stretch90'], digits=2)} times as wide; "
-        f"stretched so, fold {latest['fold']} has {100 * latest['conformal90']:.0f} % inside."
+        f" Conformal check: the earlier folds needed intervals {plain(times, digits=2)} times as wide; stretched so, "
+        f"fold {latest['fold']} has {100 * inside:.0f} % inside."
     )
 
 
