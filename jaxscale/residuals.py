@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from jaxscale.forecast import curves
+from jaxscale.runtime import at_the_door
 from jaxscale.variables import training_compute
 from jaxscale.words import plain
 
@@ -26,6 +27,7 @@ MOST_NAMED = 6
 MEDIAN, SQUARES = 0.1, 3.0
 
 
+@at_the_door
 def residuals(fit: Fit) -> pd.DataFrame:
     """One row a run: label, row, observed, fitted, residual, suspicion.
 

@@ -29,9 +29,13 @@ SMALLEST = float(np.finfo(np.float64).tiny)
 def log(x: jax.Array) -> jax.Array:
     """Natural logarithm of x, to 3e-16 of it or of 1; -inf of 0 and NaN below.
 
-    XLA calls the C library's for one number after another on a CPU; this one is vectorised and costs a third.
+    XLA calls the C library's for one number after another on a CPU; this one is vectorised and costs a third. Of
+    numbers that are not float64 it is XLA's own.
     """
-    shifted = jax.lax.bitcast_convert_type(jnp.asarray(x, jnp.float64), jnp.int64) - ROOT_HALF
+    x = jnp.asarray(x)
+    if x.dtype != jnp.float64:
+        return jnp.log(x)
+    shifted = jax.lax.bitcast_convert_type(x, jnp.int64) - ROOT_HALF
     near = jax.lax.bitcast_convert_type((shifted & MANTISSA) + ROOT_HALF, jnp.float64)
     exponent = jax.lax.shift_right_logical(shifted + BIAS, jnp.int64(52))
     twos = jax.lax.bitcast_convert_type(exponent | WHOLE, jnp.float64) - (2.0**52 + 1023.0)
