@@ -59,6 +59,7 @@ def surface() -> js.Runs:
 # ---- 1, 2: the optimum ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", ["student_t", "huber"])
 def test_1_units_order_and_seed_move_no_parameter(runs, noise):
     frame = runs.table[["params", "tokens", "loss"]]
@@ -96,6 +97,7 @@ def optima(runs: js.Runs, law: str, noise: str | None = None, seeds: int = 100) 
     return fits.points()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["simulated_ladder", "chinchilla_epoch"])
 def test_2_a_hundred_seeds_find_one_optimum(name, request):
     runs = request.getfixturevalue("epoch") if name == "chinchilla_epoch" else js.datasets.load(name)
@@ -339,6 +341,7 @@ def test_21_no_ridge_to_a_floor_below_zero():
     assert "too high at both ends" in said.message
 
 
+@pytest.mark.slow
 def test_22_one_exponent_for_both_costs_a_size(surface):
     """What forcing them to be equal costs: law `gadre` has one, and misses runs that the law of two fits exactly."""
     two, one = (js.fit(surface, law, noise="least_squares") for law in ("chinchilla", "gadre"))
