@@ -58,6 +58,11 @@ class Health:
         return self.method.endswith("importance")
 
     @property
+    def led_by_gradients(self) -> bool:
+        """Whether the draws are of chains that nothing else moves, for which a broken trajectory bodes ill."""
+        return self.r_hat == self.r_hat and not self.method.endswith("with jumps")
+
+    @property
     def failures(self) -> list[str]:
         """What keeps the draws from being believed; empty where nothing does."""
         found = [] if self.finite else ["draws that are not finite"]
@@ -100,5 +105,6 @@ class Health:
             numbers = f"Pareto k {self.pareto_k:.2f}, {self.ess_weights:.0f} effective draws"
         else:
             least = min(self.ess_bulk, self.ess_tail)
-            numbers = f"R-hat {self.r_hat:.3f}, {least:.0f} effective draws, no divergences"
+            numbers = f"R-hat {self.r_hat:.3f}, {least:.0f} effective draws"
+            numbers += ", no divergences" if self.led_by_gradients else ""
         return Status(True, "converged", f"Converged ({self.method}): {numbers}.")

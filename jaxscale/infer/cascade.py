@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxscale.batch import LANES, Lane, stack
-from jaxscale.infer import hmc, nuts
+from jaxscale.infer import hmc, mixture, nuts
 from jaxscale.infer.importance import Proposal, resample
 from jaxscale.infer.point import CONVERGED, Point
 from jaxscale.infer.posteriors import Posteriors
@@ -30,6 +30,7 @@ LAPLACE, FLAT = 500, 1e-3  # draws about a mode; least curvature, in inverse squ
 HOPEFUL = 0.03  # distance of R-hat from 1 that a LONGER run is foretold, up to which chains walk on
 WEIGHTY = 0.5  # Pareto k, up to which more draws are tried
 MIXED = 1  # lanes at once: a mixture has work enough in one
+JUMPING = 4  # rounds of chains that jump
 PRIOR_DOMINATED = 0.9  # posterior sd over prior sd, above which the data have said little
 Say = Callable[[str], None]
 
@@ -163,10 +164,11 @@ def _stages(model: Model, method: str) -> list[tuple[str, Callable[[_Job, np.nda
     bent = ("collapsed importance sampling on what has not converged", _collapsed, failed)
     long = ("longer Hamiltonian Monte Carlo on what has not converged", _long, failed)
     mixed = ("importance sampling by a mixture on what has not converged", _mixed, failed)
+    jumping = ("Hamiltonian Monte Carlo with jumps on what has not converged", _jumping, failed)
     last = ("NUTS on what has not converged", _nuts, failed)
     most = [weigh, short, many, *([bent] if model.linear and model.noise.apart else []), long]
     if method in ("auto", "quick"):
-        return [*most, last if method == "auto" else mixed]
+        return [*most, *([jumping, last] if method == "auto" else [mixed])]
     return [weigh, *{"importance": [], "hmc": [short], "nuts": [("NUTS", _nuts, everyone)]}[method]]
 
 
@@ -204,10 +206,44 @@ def _long(job: _Job, places: np.ndarray) -> None:
 
 
 def _mixed(job: _Job, places: np.ndarray) -> None:
-    walked = np.array([i for i in places if np.isfinite(job.found.u[i]).all()], int)
-    for some, padded in chunks(job.lanes, walked, MIXED):
-        more = job.run.mixture(take(job.lanes, padded), job.found.u[padded], job.keys_at(padded, 9))
-        job.found.weigh(some, "mixture importance", _real(more, len(some)), job.keys[some], rough=True)
+    for some, padded in chunks(job.lanes, _walked(job, places), MIXED):
+        _learn_mixture(job, some, padded, rough=True)
+
+
+def _jumping(job: _Job, places: np.ndarray) -> None:
+    """Rounds of chains, each twice as long as the one before, whose draws teach it to jump."""
+    blocks = job.draws // (hmc.CHAINS * hmc.BLOCK)
+    for some, padded in chunks(job.lanes, _walked(job, places), MIXED):
+        lanes, keys, step = jax.tree.map(jnp.asarray, take(job.lanes, padded)), job.keys_at(padded, 11), 0
+        u = jnp.asarray(_ends(job.found.u[padded]))
+        kinds = _learn_mixture(job, some, padded)
+        for round_ in range(JUMPING):
+            going = np.array([i for i, place in enumerate(some) if not job.found.status[place].ok], int)
+            if not len(going):
+                break
+            archive, kept = jnp.asarray(job.found.u[padded]), []
+            kinds = job.run.fitted(archive, job.run.fold(keys, step)) if round_ else kinds
+            longer = blocks * 2 ** (round_ + 1)
+            for i in range(-(longer // 4), longer):
+                step += 1
+                u, block = job.run.moves(lanes, kinds, archive, u, job.run.fold(keys, step))
+                if i >= 0:
+                    kept.append(_real(block, len(some)))
+            together = [np.concatenate(parts, axis=2)[going] for parts in zip(*kept, strict=True)]
+            job.found.walk(some[going], "HMC with jumps", *together)
+
+
+def _learn_mixture(job: _Job, some: np.ndarray, padded: np.ndarray, rough: bool = False) -> mixture.Kinds:
+    """A mixture of each lane, by its weights judged."""
+    lanes, keys = take(job.lanes, padded), job.keys_at(padded, 9)
+    kinds, proposal = job.run.mixture(lanes, job.found.u[padded], keys)
+    job.found.weigh(some, "mixture importance", _real(proposal, len(some)), job.keys[some], rough=rough)
+    return kinds
+
+
+def _walked(job: _Job, places: np.ndarray) -> np.ndarray:
+    """Those that have draws to learn from."""
+    return np.array([i for i in places if np.isfinite(job.found.u[i]).all()], int)
 
 
 def _nuts(job: _Job, places: np.ndarray) -> None:
@@ -268,8 +304,13 @@ def _whitened_by_draws(u: np.ndarray, proposal: Proposal) -> tuple[np.ndarray, n
         covariance = np.cov(draws.T).reshape(draws.shape[1], -1)
         if np.isfinite(covariance).all() and np.linalg.eigvalsh(covariance)[0] > 1e-14:
             centres[i], factors[i] = draws.mean(axis=0), np.linalg.cholesky(covariance)
+    return centres, factors, _ends(u)
+
+
+def _ends(u: np.ndarray) -> np.ndarray:
+    """The last of each chain's draws (lanes, draws, size), or as many of those that are of no chain."""
     each = u.shape[1] // hmc.CHAINS
-    return centres, factors, u[:, each - 1 :: each]
+    return u[:, each - 1 :: each]
 
 
 def _real(tree: Any, count: int) -> Any:

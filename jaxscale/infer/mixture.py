@@ -18,13 +18,15 @@ from jaxscale.infer.importance import CHUNK, DF, Proposal, moments, student_t, t
 from jaxscale.model import Model
 
 KINDS = 24
-ROUNDS, KEPT = 20, 4  # rounds that learn, and rounds from what was learned, whose draws are kept
+BY_DRAWS = 15  # rounds of learning from the draws as they are
+ROUNDS, KEPT = 10, 4  # rounds that learn from weights, and rounds from what was learned, whose draws are kept
 DRAWS = 4000  # of a round
 NARROWER = 0.5  # times the sd of the draws that a kind starts from
 LEAST = 0.2 / KINDS  # weight of a kind, so that none dies
 OWN = 2.0  # effective draws a dimension, by which a kind's shape is half its own and half everyone's
 FIRM = 1e-8  # of a coordinate of order one, added to every variance
 SEEN = 1e-4  # weight below which a kind has nothing to learn from
+TEACHES = 5.0  # effective draws a dimension, below which weights teach nothing
 
 
 class Kinds(NamedTuple):
@@ -35,8 +37,23 @@ class Kinds(NamedTuple):
     factor: jax.Array
 
 
-def mixture(model: Model, lane: Lane, draws: jax.Array, key: jax.Array) -> Proposal:
-    """Weighted draws of one lane.
+def fitted(draws: jax.Array, key: jax.Array) -> Kinds:
+    """The mixture of unweighted draws (n, size), by expectation and maximisation."""
+    size = draws.shape[1]
+    covariance = jnp.cov(draws.T).reshape(size, size) + FIRM * jnp.eye(size)
+    factor = jnp.linalg.cholesky(covariance)
+    chosen = jax.random.choice(key, draws.shape[0], (KINDS,), replace=False)
+    even = jnp.full(KINDS, -jnp.log(float(KINDS)))
+    kinds = Kinds(even, draws[chosen], jnp.tile(NARROWER * factor[None], (KINDS, 1, 1)))
+
+    def round_(kinds: Kinds, _: None):
+        return _learned(kinds, draws, jnp.zeros(draws.shape[0]), *_parts(kinds, draws)), None
+
+    return jax.lax.scan(round_, kinds, None, BY_DRAWS)[0]
+
+
+def mixture(model: Model, lane: Lane, draws: jax.Array, key: jax.Array) -> tuple[Kinds, Proposal]:
+    """The mixture that covers a lane's posterior, and weighted draws from it.
 
     Args:
         model: law and noise.
@@ -45,43 +62,51 @@ def mixture(model: Model, lane: Lane, draws: jax.Array, key: jax.Array) -> Propo
         key: random key.
 
     Returns:
-        KEPT rounds of draws with their weights, and the moments of all.
+        What was learned; KEPT rounds of draws with their weights, and the moments of all.
     """
     first, rounds = jax.random.split(key)
-    covariance = jnp.cov(draws.T).reshape(model.size, model.size) + FIRM * jnp.eye(model.size)
-    factor = jnp.linalg.cholesky(covariance)
-    chosen = jax.random.choice(first, draws.shape[0], (KINDS,), replace=False)
-    kinds = Kinds(
-        jnp.full(KINDS, -jnp.log(float(KINDS))), draws[chosen], jnp.tile(NARROWER * factor[None], (KINDS, 1, 1))
-    )
 
     def round_(kinds: Kinds, step: tuple[jax.Array, jax.Array]):
         key, learns = step
         u, log_weight, parts, away = _weighed(model, lane, kinds, key)
+        effective = jnp.exp(-logsumexp(2.0 * jax.nn.log_softmax(log_weight)))
+        learns = learns & (effective > TEACHES * model.size)
         learned = _learned(kinds, u, log_weight, parts, away)
         kinds = jax.tree.map(lambda new, old: jnp.where(learns, new, old), learned, kinds)
         return kinds, (u, log_weight)
 
     learns = jnp.arange(ROUNDS + KEPT) < ROUNDS
-    _, found = jax.lax.scan(round_, kinds, (jax.random.split(rounds, ROUNDS + KEPT), learns))
+    kinds, found = jax.lax.scan(round_, fitted(draws, first), (jax.random.split(rounds, ROUNDS + KEPT), learns))
     u, log_weight = found[0][ROUNDS:].reshape(-1, model.size), found[1][ROUNDS:].ravel()
     values = jax.vmap(lambda v: model.values(v, lane))(u)
-    return Proposal(u, values, log_weight, *moments(u, log_weight, jnp.mean(draws, axis=0), factor))
+    away = draws - jnp.mean(draws, axis=0)[None]
+    factor = jnp.linalg.cholesky(away.T @ away / draws.shape[0] + FIRM * jnp.eye(model.size))
+    return kinds, Proposal(u, values, log_weight, *moments(u, log_weight, jnp.mean(draws, axis=0), factor))
+
+
+def drawn(kinds: Kinds, key: jax.Array, count: int) -> jax.Array:
+    """Draws (count, size) of a mixture."""
+    pick, kick = jax.random.split(key)
+    kind = jax.random.categorical(pick, kinds.log_weight, shape=(count,))
+    z = student_t(kick, count, kinds.centre.shape[1])
+    return kinds.centre[kind] + jnp.einsum("nij,nj->ni", kinds.factor[kind], z)
 
 
 def _weighed(model: Model, lane: Lane, kinds: Kinds, key: jax.Array):
-    """Draws (DRAWS, size), their log weights, and of each kind its part of their log density and their squared distance
-    from it, (DRAWS, KINDS)."""
-    pick, kick = jax.random.split(key)
-    kind = jax.random.categorical(pick, kinds.log_weight, shape=(DRAWS,))
-    z = student_t(kick, DRAWS, model.size)
-    u = kinds.centre[kind] + jnp.einsum("nij,nj->ni", kinds.factor[kind], z)
+    """Draws (DRAWS, size), their log weights, and what `_parts` says of them."""
+    u = drawn(kinds, key, DRAWS)
+    parts, away = _parts(kinds, u)
+    log_p = jax.lax.map(lambda v: model.log_density(v, lane), u, batch_size=CHUNK)
+    log_weight = jnp.where(jnp.isfinite(log_p), log_p - logsumexp(parts, axis=1), -jnp.inf)
+    return u, log_weight, parts, away
+
+
+def _parts(kinds: Kinds, u: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Of each kind its part of the log density at u (n, size), and their squared distance from it; (n, KINDS)."""
     whitened = jax.vmap(lambda centre, factor: solve_triangular(factor, (u - centre[None]).T, lower=True).T)(*kinds[1:])
     slope = jnp.sum(jnp.log(jnp.diagonal(kinds.factor, axis1=1, axis2=2)), axis=1)
     parts = (kinds.log_weight[:, None] + jax.vmap(t_log_density)(whitened) - slope[:, None]).T
-    log_p = jax.lax.map(lambda v: model.log_density(v, lane), u, batch_size=CHUNK)
-    log_weight = jnp.where(jnp.isfinite(log_p), log_p - logsumexp(parts, axis=1), -jnp.inf)
-    return u, log_weight, parts, jnp.sum(whitened**2, axis=-1).T
+    return parts, jnp.sum(whitened**2, axis=-1).T
 
 
 def _learned(kinds: Kinds, u: jax.Array, log_weight: jax.Array, parts: jax.Array, away: jax.Array) -> Kinds:

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxscale.batch import Lane, lanes_at_once
-from jaxscale.infer import collapsed, hmc, importance, mixture
+from jaxscale.infer import collapsed, hmc, importance, mixture, moves
 from jaxscale.infer.point import find_point, finish_point
 from jaxscale.model import Model
 from jaxscale.runtime import compiler_options, emptied_for_room
@@ -37,6 +37,8 @@ class Programs:
         self.importance_many = _Program(part(importance.importance_many, model))
         self.collapsed = _Program(part(collapsed.collapsed, model))
         self.mixture = _Program(part(mixture.mixture, model))
+        self.fitted = _Program(mixture.fitted)
+        self.moves = _Program(part(moves.run_block, model))
         self.resample = _Program(part(importance.resample, count=hmc.CHAINS))
         self.begin = _Program(hmc.begin)
         self.block = _Program(part(hmc.run_block, model), shared=3)

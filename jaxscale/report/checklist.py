@@ -12,7 +12,6 @@ from jaxscale.report.style import plain, typeset
 from jaxscale.result import Fit
 
 NAMES = {"student_t": "Student-t", "normal": "normal", "binomial": "binomial", "least_squares": "least squares"}
-SAMPLED = ("importance", "collapsed importance", "HMC", "longer HMC", "NUTS")
 MOST_ROWS = 12
 YOURS = "jaxscale cannot know; say it yourself"
 
@@ -171,7 +170,7 @@ def _diagnostics(fit: Fit) -> str:
         "effective draws of weights": (health.ess_weights, 0),
     }
     parts = [f"{name} {value:.{places}f}" for name, (value, places) in known.items() if math.isfinite(value)]
-    parts += [f"{health.divergences} divergences"] if health.method in SAMPLED[1:] else []
+    parts += [f"{health.divergences} divergences"] if health.led_by_gradients else []
     return f"Worst over parameters: {', '.join(parts)}." if parts else "None apply."
 
 
