@@ -94,7 +94,7 @@ def begin(frame: Frame, v: Any, z: Any) -> State:
     return State(v, z, tuning((), 0.5), tuning(z.shape[1:2], 0.5), tuning((v.shape[1] // 2,), 0.5))
 
 
-@compiled(static=(0,))
+@compiled(static=(0,), level=3)
 def run_block(
     joint: Joint, lane: Lane, frame: Frame, state: State, key: jax.Array, leapfrogs: Any, largest: Any, adapt: Any
 ) -> tuple[State, Block]:

@@ -66,7 +66,7 @@ def _begin(model, lane, centre, factor, u, key, target) -> HMCState:
     return _kernel(model, lane, centre, factor, target).init(jax.random.split(key, CHAINS), WARM_UP, z)
 
 
-@compiled(static=(0, 6))
+@compiled(static=(0, 6), level=3)
 def _block(model, lane, centre, factor, state, target, draws) -> tuple[HMCState, Walk]:
     """Steps of every chain; the kernel adapts in its first WARM_UP."""
     kernel = _kernel(model, lane, centre, factor, target)

@@ -41,7 +41,7 @@ class Programs:
         self.moves = _Program(part(moves.run_block, model))
         self.resample = _Program(part(importance.resample, count=hmc.CHAINS))
         self.begin = _Program(hmc.begin)
-        self.block = _Program(part(hmc.run_block, model), shared=3)
+        self.block = _Program(part(hmc.run_block, model), shared=3, level=3)
         self.spread = _Program(lambda u: jnp.std(jax.vmap(model.apart)(u), axis=0))
         # of a single lane, over its draws
         self.likelihood = jax.jit(jax.vmap(model.log_likelihood, in_axes=(0, None)))
@@ -85,9 +85,9 @@ class _Program:
     A thread that meets a new shape compiles alone: two at once would each compile it.
     """
 
-    def __init__(self, function: Callable[..., Any], shared: int = 0):
+    def __init__(self, function: Callable[..., Any], shared: int = 0, level: int = 2):
         self._function, self._shared = function, shared
-        self._jitted = jax.jit(self._over_lanes, compiler_options=compiler_options())
+        self._jitted = jax.jit(self._over_lanes, compiler_options=compiler_options(level))
         self._compiling, self._known = threading.Lock(), set()
 
     def __call__(self, *args: Any) -> Any:

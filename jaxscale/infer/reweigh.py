@@ -171,7 +171,7 @@ def carried(member: Member, values: Any, own: Lane, common: Lane) -> tuple[jax.A
     return jax.vmap(one)(values)
 
 
-@compiled(static=(0,))
+@compiled(static=(0,), level=3)
 def _block(outer: Outer, lane: Lane, centre: Any, factor: Any, state: hmc.State, key: Any, adapt: Any):
     return hmc.run_block(outer, lane, centre, factor, state, key, jnp.asarray(3), jnp.asarray(0.75), adapt)  # pyright: ignore
 
