@@ -2,7 +2,7 @@
 
 size      logarithm of its compute over 1e20 FLOP; of laws without compute, of their first input
 sd        of its measurement, on the scale of the noise
-run       which run it is a checkpoint of, with its place in the run's order
+run       which run it is a checkpoint of; a lane has the rows' order run by run
 annealed  1 where the learning rate had decayed, 0 before
 """
 
@@ -89,36 +89,24 @@ def beside_lane(table: Table, noise: Noise, fill: np.ndarray) -> dict[str, Any]:
 
 
 def _trail(table: Table, rows: int) -> dict[str, np.ndarray]:
-    """Of each row: its run, whether it is the run's first, the places of the rows before and after, and the step.
+    """The rows run by run: `order` lists their places and `place` leads back; the others are in that order.
 
-    A step is that of the log input since the row before, over the table's median step. A last row has the run's first
-    after it. `order` lists the places run by run, and `start` and `stop` say where in it each run is. Padding rows are
-    runs of one row, and count as none.
+    Of each row: whether it is its run's first; the step of the log input since the row before, over the table's median
+    step; and where its run starts and stops. Padding rows are the last, runs of one row.
     """
     n = len(table)
     _, run = np.unique(table.beside["run"], return_inverse=True)
     along = _along(table, run)
     order = np.lexsort((along, run))
     same = np.diff(run[order]) == 0
-    before, step = np.arange(rows), np.ones(rows)
-    before[order[1:][same]] = order[:-1][same]
-    steps = along[order[1:][same]] - along[order[:-1][same]]
+    steps = np.diff(along[order])[same]
     usual = float(np.median(steps[steps > 0])) if np.any(steps > 0) else 1.0
-    step[order[1:][same]] = np.maximum(steps / usual, LEAST_STEP)
-    pads = np.arange(n, rows)
-    codes = np.concatenate([run, np.minimum(run.max() + 1, rows - 1) + 0 * pads])
-    ends = np.cumsum(np.bincount(run, minlength=rows))
-    starts = np.concatenate([[0], ends[:-1]])
-    after = np.arange(rows)
-    after[order] = order[starts[run[order]]]
-    after[order[:-1][same]] = order[1:][same]
-    found = {
-        "run": codes, "before": before, "after": after, "order": np.concatenate([order, pads]),
-        "start": starts, "stop": ends,
-    }  # fmt: skip
-    return {name: places.astype(np.int32) for name, places in found.items()} | {
-        "first": before == np.arange(rows), "step": step,
-    }  # fmt: skip
+    first, step = np.ones(rows, bool), np.ones(rows)
+    first[1:n], step[1:n][same] = ~same, np.maximum(steps / usual, LEAST_STEP)
+    order = np.concatenate([order, np.arange(n, rows)])
+    bounds, of = np.append(np.flatnonzero(first), rows), np.cumsum(first) - 1
+    places = {"order": order, "place": np.argsort(order), "start": bounds[of], "stop": bounds[of + 1]}
+    return {name: p.astype(np.int32) for name, p in places.items()} | {"first": first, "step": step}
 
 
 def _along(table: Table, run: np.ndarray) -> np.ndarray:

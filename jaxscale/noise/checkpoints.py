@@ -21,7 +21,9 @@ from jaxscale.noise.special import HALF_LOG_2PI, log, once
 from jaxscale.priors import Prior, share
 
 LEAST_STEP = 1e-3  # of the usual one: two rows at one place are nearly one
-TRAIL = ("run", "before", "after", "first", "step", "order", "start", "stop")  # of a lane; see beside.py
+TRAIL = ("order", "place", "first", "step", "start", "stop")  # of a lane; see beside.py
+BLOCK = 16  # rows that are summed at once
+TOGETHER = 4  # numbers whose product has one logarithm
 
 
 @dataclass(frozen=True)
@@ -83,26 +85,38 @@ class Checkpoints(Noise):
 
     def sample(self, key, mean, params, lane):
         """Rows of the lane's runs together; without runs, each of a run of its own."""
-        if "run" not in lane:
+        if "order" not in lane:
             return super().sample(key, mean, params, lane)
         runs, along = jax.random.split(key)
-        shared = params["run_sd"] * jax.random.normal(runs, jnp.shape(lane["w"]))[lane["run"]]
+        shared = params["run_sd"] * jax.random.normal(runs, jnp.shape(lane["w"]))[lane["start"]]
         keeps = _keeps(params["memory"], lane)
         kicks = params["sigma"] * jnp.sqrt(1.0 - keeps * keeps) * jax.random.normal(along, jnp.shape(keeps))
 
-        def walk(path, row):
-            return path.at[row].set(keeps[row] * path[lane["before"][row]] + kicks[row]), None
+        def walk(before, row):
+            keep, kick = row
+            now = keep * before + kick
+            return now, now
 
-        path, _ = jax.lax.scan(walk, jnp.zeros_like(kicks), lane["order"])
-        return self.unlink(self._loc(mean, params, lane) + shared + path)
+        _, path = jax.lax.scan(walk, jnp.zeros_like(kicks[0]), (keeps, kicks))
+        return self.unlink(self._loc(mean, params, lane) + (shared + path)[lane["place"]])
 
     def effective(self, params, lane):
         """By the information that rows have of a common level."""
+        used = _at(lane["w"], lane["order"]) > 0
         keeps = _keeps(params["memory"], lane)
-        over_sd = _over_sd(keeps, params["sigma"], lane["w"])
+        over_sd = _over_sd(keeps, params["sigma"], used)
         (information,) = _by_run(lane, ((1.0 - keeps) * over_sd) ** 2)
         variance = params["run_sd"] ** 2
-        return jnp.sum(information / (1.0 + variance * information)) * (variance + params["sigma"] ** 2)
+        told = information / (1.0 + variance * information)
+        return jnp.sum(jnp.where(lane["first"], told, 0.0)) * (variance + params["sigma"] ** 2)
+
+
+# All below is in the order of the runs, row after row, but for r and w.
+
+
+def _at(values: jax.Array, places: jax.Array) -> jax.Array:
+    """Values at places that are known to be there; XLA's own checks double what picking costs."""
+    return values.at[places].get(mode="promise_in_bounds")
 
 
 def _keeps(memory: Any, trail: Mapping[str, Any]) -> jax.Array:
@@ -110,18 +124,35 @@ def _keeps(memory: Any, trail: Mapping[str, Any]) -> jax.Array:
     return jnp.where(trail["first"], 0.0, jnp.exp(trail["step"] * jnp.log(memory)))
 
 
-def _over_sd(keeps: jax.Array, sigma: Any, w: jax.Array) -> jax.Array:
+def _over_sd(keeps: jax.Array, sigma: Any, used: jax.Array) -> jax.Array:
     """One over the sd of what each row adds to what the row before foretells; 0 of padding."""
-    return jnp.where(w > 0, jax.lax.rsqrt(1.0 - keeps * keeps), 0.0) / sigma
+    return once(jnp.where(used, jax.lax.rsqrt(1.0 - keeps * keeps), 0.0) / sigma)
 
 
 def _by_run(trail: Mapping[str, Any], *values: jax.Array) -> list[jax.Array]:
-    """Sums over the rows of each run, (rows,) with zeros after the last run.
+    """Sums over the rows of each run, at every row of it.
 
-    By differences of running sums in the order of the runs: XLA's sums by segment cost several times that on a CPU.
+    By differences of running sums: XLA's sums by segment cost several times that on a CPU.
     """
-    running = (jnp.pad(jnp.cumsum(v[trail["order"]]), (1, 0)) for v in once(values))
-    return once([c[trail["stop"]] - c[trail["start"]] for c in running])
+    running = once([_running(v) for v in once(values)])
+    return once([_at(sums, trail["stop"]) - _at(sums, trail["start"]) for sums in running])
+
+
+def _running(values: jax.Array) -> jax.Array:
+    """Sums of the first 0, 1, ... values, mostly by products with a triangle: XLA's cumsum costs several times that."""
+    inside = _blocks(values, BLOCK, 0.0) @ jnp.triu(jnp.ones((BLOCK, BLOCK), values.dtype))
+    blocks = inside[:, -1]
+    before = jnp.cumsum(blocks) - blocks
+    return jnp.pad((inside + before[:, None]).ravel()[: len(values)], (1, 0))
+
+
+def _log_product(values: jax.Array) -> jax.Array:
+    """Sum of logarithms of numbers between 1e-9 and 1e9, the fourth power of which float32 holds."""
+    return jnp.sum(log(jnp.prod(_blocks(values, TOGETHER, 1.0), axis=1)))
+
+
+def _blocks(values: jax.Array, size: int, fill: float) -> jax.Array:
+    return jnp.pad(values, (0, -len(values) % size), constant_values=fill).reshape(-1, size)
 
 
 @jax.custom_jvp
@@ -143,32 +174,30 @@ def _joint_and_slope(r: jax.Array, memory: Any, sigma: Any, run_sd: Any, trail: 
     """Also its slopes along r, memory, sigma and run_sd.
 
     e are the rows' residuals less what the row before foretells, over their sd, and `one` the same of a constant 1;
-    `luck` is what is expected of each run's effect.
+    `luck` is what is expected of the run's effect, and `known` its variance.
     """
-    used, variance = trail["w"] > 0, run_sd * run_sd
-    keeps, before = _keeps(memory, trail), once(r[trail["before"]])
-    over_sd, fresh = _over_sd(keeps, sigma, trail["w"]), 1.0 - keeps * keeps
+    r, used = once(_at(r, trail["order"])), _at(trail["w"], trail["order"]) > 0
+    begins, variance = trail["first"] & used, run_sd * run_sd
+    keeps, before = _keeps(memory, trail), jnp.pad(r[:-1], (1, 0))
+    over_sd, fresh = _over_sd(keeps, sigma, used), 1.0 - keeps * keeps
     e, one = (r - keeps * before) * over_sd, (1.0 - keeps) * over_sd
     ones, both = _by_run(trail, one * one, one * e)
     spread = 1.0 + variance * ones
-    luck, less = variance * both / spread, variance / spread
-    count = jnp.sum(jnp.where(used, 1.0, 0.0))
+    luck, known = once((variance * both / spread, variance / spread))
+    counts = jnp.where(used, 1.0, 0.0)
     value = (
-        0.5 * jnp.sum(luck * both - log(spread))
+        0.5 * jnp.sum(jnp.where(begins, luck * both, 0.0))
         - 0.5 * jnp.sum(e * e)
-        - jnp.sum(jnp.where(used, 0.5 * log(fresh), 0.0))
-        - count * (jnp.log(sigma) + HALF_LOG_2PI)
+        - 0.5 * _log_product(jnp.where(used, fresh, 1.0) * jnp.where(begins, spread, 1.0))
+        - jnp.sum(counts) * (jnp.log(sigma) + HALF_LOG_2PI)
     )
-    mine, known = once((luck[trail["run"]], less[trail["run"]]))
-    along_e, along_one = mine * one - e, mine * e - (mine * mine + known) * one
+    along_e, along_one = luck * one - e, luck * e - (luck * luck + known) * one
     taken = along_e * over_sd
-    ratio = keeps / fresh
-    along_keeps = (along_e * e + along_one * one + jnp.where(used, 1.0, 0.0)) * ratio
-    along_keeps = along_keeps - taken * before - along_one * over_sd
+    along_keeps = (along_e * e + along_one * one + counts) * keeps / fresh - taken * before - along_one * over_sd
     slopes = (
-        taken - once(once(keeps * taken)[trail["after"]]),
+        _at(once(taken - jnp.pad((keeps * taken)[1:], (0, 1))), trail["place"]),
         jnp.sum(along_keeps * trail["step"] * keeps) / memory,
-        -(jnp.sum(along_e * e + along_one * one) + count) / sigma,
-        run_sd * jnp.sum((both / spread) ** 2 - ones / spread),
+        -(jnp.sum(along_e * e + along_one * one) + jnp.sum(counts)) / sigma,
+        run_sd * jnp.sum(jnp.where(begins, (both / spread) ** 2 - ones / spread, 0.0)),
     )
     return value, slopes
