@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from jaxscale.trust.compare import compare as compare
     from jaxscale.trust.doctor import Finding as Finding
     from jaxscale.trust.doctor import doctor as doctor
+    from jaxscale.trust.early import without_early as without_early
     from jaxscale.trust.intervals import intervals as intervals
 
 _HOME = {
@@ -56,7 +57,7 @@ _HOME = {
     "fit_pooled": "pooled", "Pooled": "pooled",
     "doctor": "trust.doctor", "Finding": "trust.doctor", "backtest": "trust.backtest",
     "compare": "trust.compare", "average": "trust.compare", "Average": "trust.compare",
-    "intervals": "trust.intervals",
+    "intervals": "trust.intervals", "without_early": "trust.early",
     "plan": "decide.plan", "Plan": "decide.plan",
     "Architecture": "decide.architecture", "Hardware": "decide.hardware",
     "suggest": "decide.suggest", "speedup": "decide.speedup",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import math
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -36,7 +37,18 @@ def _ends(value: Any) -> Any:
     return least, most
 
 
+def _tokens_or_auto(value: Any) -> Any:
+    try:
+        found = value if value == "auto" else float(as_amount(value))
+    except (TypeError, ValueError):
+        found = 0.0
+    if found != "auto" and not 0.0 < found < math.inf:
+        raise ValueError("a number of tokens above 0, such as 1e9 or 2B, or auto")
+    return found
+
+
 Amount = Annotated[float, BeforeValidator(as_amount), Field(strict=True, allow_inf_nan=False)]
 Whole = Annotated[int, Field(strict=True)]
 AmountOrName = Annotated[float | str, BeforeValidator(_amount_or_name)]
+TokensOrAuto = Annotated[float | Literal["auto"], BeforeValidator(_tokens_or_auto)]
 Ends = Annotated[tuple[float | None, float | None], BeforeValidator(_ends)]

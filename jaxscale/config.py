@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +16,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from jaxscale.amounts import Amount, AmountOrName, Ends, Whole
+from jaxscale.amounts import Amount, AmountOrName, Ends, TokensOrAuto, Whole
 from jaxscale.errors import ConfigError
 from jaxscale.names import nearest
 
@@ -68,6 +68,7 @@ class FitFile(_Checked):
         group: the column that tells families apart.
         where: query for the rows that the question is about.
         exclude: query -> reason, for rows to take out and keep on record.
+        min_tokens: runs that saw fewer are taken out too; "auto" looks for a cut (`jaxscale.without_early`).
         noise: observation model; the response's own unless given.
         method: "auto", "hmc", "nuts", "importance", "point" or "bootstrap".
         priors: parameter -> a number that fixes it, or {median, spread} of its coordinate.
@@ -83,6 +84,7 @@ class FitFile(_Checked):
     group: str | None = None
     where: str | None = None
     exclude: dict[str, str] = {}
+    min_tokens: TokensOrAuto | None = None
     noise: str | None = None
     method: str = "auto"
     priors: dict[str, Amount | LogNormal] = {}
@@ -90,8 +92,11 @@ class FitFile(_Checked):
     draws: Annotated[Whole, Field(ge=100)] = 4000
     output: str | None = None
 
-    def read(self) -> Runs:
+    def read(self, laws: Sequence[Law] | None = None) -> Runs:
         """The table as Runs.
+
+        Args:
+            laws: that look for a cut where min_tokens is "auto"; the law that is fitted unless given.
 
         Raises:
             ConfigError: no table was named, or an option asks for what the table does not have.
@@ -101,7 +106,21 @@ class FitFile(_Checked):
             raise ConfigError("Name a table: a path such as runs.csv, or a dataset that `jaxscale datasets` lists.")
         asked = {"columns": self.columns, "units": self.units, "exclude": self.exclude}
         asked |= {"group": self.group, "where": self.where}
-        return open_table(self.table, {k: v for k, v in asked.items() if v})
+        runs = open_table(self.table, {k: v for k, v in asked.items() if v})
+        return runs if self.min_tokens is None else self._without_early(runs, laws)
+
+    def _without_early(self, runs: Runs, laws: Sequence[Law] | None) -> Runs:
+        from jaxscale.law import get_law
+        from jaxscale.trust.early import below, without_early
+
+        if self.min_tokens is not None and self.min_tokens != "auto":
+            return below(runs, float(self.min_tokens), "")
+        if self.group is not None:
+            raise ConfigError("min_tokens: auto looks at one table, and this one has groups. Fix: give a number.")
+        if laws is None:
+            law = get_law(self.law)
+            laws = [law.with_priors(self.prior_overrides(law)) if self.priors else law]
+        return without_early(runs, laws, None if self.noise == "auto" else self.noise, self.seed)
 
     def run(self, progress: bool | None = None) -> Fit:
         """Read the table and fit the law to it; errors as of `jaxscale.fit`."""

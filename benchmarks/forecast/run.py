@@ -3,7 +3,8 @@
     python benchmarks/forecast/run.py [--only TEXT] [--law NAME ...] [--hold-out 0.2] [--out DIR]
 
 Of every ladder the largest share by compute is held out; a law is fitted to the rest and forecasts it, believing the
-law (`discrepancy=False`) and as `fit.predict` does by default; `average` weighs the laws by what the rest says of them.
+law (`discrepancy=False`) and as `fit.predict` does by default; `average` weighs the laws by what the rest says of them,
+and once more after `without_early`, which sees the rest alone.
 Errors are of the median, widths those of 90 % intervals of a new run, both on log loss. Ladders of one source share its
 weight. Writes results.md and results.json beside this file, or into DIR; what stands there is not computed again.
 """
@@ -28,6 +29,7 @@ import jaxscale as js
 
 HERE = Path(__file__).parent
 PEERS = HERE / "peers.json"
+CUT = "average, early runs out"
 LAWS = ("chinchilla", "coupled", "kaplan_nd", "gadre")
 
 
@@ -60,9 +62,11 @@ def study(name: str, runs: pd.DataFrame, laws: list[str], hold_out: float) -> li
     seconds = time.process_time() - clock
     about = {"ladder": name, "hold_out": hold_out, "runs": len(runs), "held_out": len(test), "reach": reach,
              "cpu_s": seconds}  # fmt: skip
+    left = js.without_early(train, progress=False)
+    cut = found if len(left) == len(train) else js.average(left, laws, progress=False)
     records = []
     at = test[["params", "tokens"]]
-    for law, forecast in {**found.fits, "average": found}.items():
+    for law, forecast in {**found.fits, "average": found, CUT: cut}.items():
         for discrepancy in (False, True):
             record = scores(forecast.predict(at, discrepancy), test.loss.to_numpy())
             weight = found.weights.get(law)
@@ -115,7 +119,8 @@ def _beside(frame: pd.DataFrame) -> list[str]:
     ]  # fmt: skip
     for peer, some in pd.DataFrame(json.loads(PEERS.read_text())).groupby("law"):
         theirs = some.dropna(subset=["error"]).set_index(["ladder", "hold_out"])
-        both = theirs.join(ours[["error", "width", "source"]], rsuffix="_ours", how="inner")
+        known = ours[["error", "width", "source"]].rename(columns={"error": "error_ours", "width": "width_ours"})
+        both = theirs.join(known, how="inner")
         share = 1.0 / both.groupby("source")["error"].transform("count").to_numpy(float)
         mean = {
             c: float(np.average(both[c].to_numpy(float), weights=share)) for c in (*SCORES, "error_ours", "width_ours")

@@ -66,6 +66,10 @@ READING: dict[str, Any] = {
         list[str] | None, typer.Option(metavar="QUERY", help='Rows to take out: "tokens < 1e9". Needs --reason.')
     ],
     "reason": Annotated[list[str] | None, typer.Option(metavar="TEXT", help="Why, one for each --exclude.")],
+    "min_tokens": Annotated[
+        str | None,
+        typer.Option(metavar="TOKENS|auto", help="Take out runs that saw fewer; auto: if forecasts gain by it."),
+    ],
 }
 # What says how a law is fitted to it.
 FITTING: dict[str, Any] = {
@@ -121,7 +125,7 @@ def settings[Kind: FitFile](kind: type[Kind], options: Mapping[str, Any], **more
     """
     from jaxscale.config import settle
 
-    given = {k: options.get(k) for k in ("group", "where", "law", "noise", "method", "seed", "draws")}
+    given = {k: options.get(k) for k in ("group", "where", "min_tokens", "law", "noise", "method", "seed", "draws")}
     given["columns"] = pairs("--column", options.get("column"), "N=params_no_embed")
     given["units"] = pairs("--unit", options.get("unit"), "params=B")
     priors = pairs("--prior", options.get("prior"), "alpha=0.34")

@@ -38,7 +38,7 @@ def doctor(
     from jaxscale.trust.doctor import doctor as examine
 
     wanted = get_law(law)
-    runs = settings(FitFile, options, table=table).read()
+    runs = settings(FitFile, options, table=table).read([wanted])
     findings = examine(runs, law=wanted, budget=budget)
     errors = any(f.level == "error" for f in findings)
     document = {"source": runs.source, "rows": len(runs), "law": wanted.name, "ok": not errors}
@@ -69,7 +69,7 @@ def backtest(
 
     chosen = [get_law(name) for name in law or ["chinchilla"]]
     settled = settings(FitFile, options | {"seed": seed}, table=table)
-    runs = settled.read()
+    runs = settled.read(chosen)
     scores = score(runs, laws=chosen, hold_out=hold_out, noise=noise, seed=settled.seed, discrepancy=discrepancy)
     emit(json, {"source": runs.source, "rows": len(runs), "backtest": scores}, backtest_text(scores))
     return DONE if bool(scores["log_rmse"].notna().any()) else NO
@@ -109,7 +109,7 @@ def compare(
 
     chosen = [get_law(name) for name in law or LAWS]
     settled = settings(FitFile, options | {"seed": seed}, table=table)
-    runs, points = settled.read(), numbers("--at", at, "N=7e10")
+    runs, points = settled.read(chosen), numbers("--at", at, "N=7e10")
     found, frame = average(runs, chosen, noise, hold_out, settled.seed), None
     if points:
         inputs, _ = inputs_at(chosen[0], points)
