@@ -114,9 +114,9 @@ class Checkpoints(Noise):
 # All below is in the order of the runs, row after row, but for r and w.
 
 
-def _at(values: jax.Array, places: jax.Array) -> jax.Array:
+def _at(values: Any, places: Any) -> jax.Array:
     """Values at places that are known to be there; XLA's own checks double what picking costs."""
-    return values.at[places].get(mode="promise_in_bounds")
+    return jnp.asarray(values).at[jnp.asarray(places)].get(mode="promise_in_bounds")
 
 
 def _keeps(memory: Any, trail: Mapping[str, Any]) -> jax.Array:
