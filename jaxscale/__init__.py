@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from jaxscale.runs import Runs as Runs
     from jaxscale.simulator import simulate as simulate
     from jaxscale.status import Status as Status
+    from jaxscale.trust.average import Average as Average
     from jaxscale.trust.backtest import backtest as backtest
-    from jaxscale.trust.compare import Average as Average
     from jaxscale.trust.compare import average as average
     from jaxscale.trust.compare import compare as compare
     from jaxscale.trust.doctor import Finding as Finding
@@ -56,7 +56,7 @@ _HOME = {
     "fit": "api", "fit_many": "api", "load": "api", "Fit": "result", "Fits": "fits", "Status": "status",
     "fit_pooled": "pooled", "Pooled": "pooled",
     "doctor": "trust.doctor", "Finding": "trust.doctor", "backtest": "trust.backtest",
-    "compare": "trust.compare", "average": "trust.compare", "Average": "trust.compare",
+    "compare": "trust.compare", "average": "trust.compare", "Average": "trust.average",
     "intervals": "trust.intervals", "without_early": "trust.early",
     "plan": "decide.plan", "Plan": "decide.plan",
     "Architecture": "decide.architecture", "Hardware": "decide.hardware",

@@ -20,6 +20,7 @@ from jaxscale.readers import read_runs
 from jaxscale.summary import MOMENTS, moments
 
 COLUMNS = (*MOMENTS, "new_q05", "new_q95")
+MIXED = 4000  # draws of a mixture of fits
 Draws = Mapping[str, np.ndarray]
 
 
@@ -73,6 +74,11 @@ def summarised(curve: np.ndarray, new: np.ndarray | None) -> pd.DataFrame:
     if new is not None:
         table["new_q05"], table["new_q95"] = np.quantile(new, [0.05, 0.95], axis=0)
     return table
+
+
+def share(weight: float, count: int, seed: int) -> np.ndarray:
+    """Which of a fit's draws stand for it in a mixture; (about weight x MIXED,)."""
+    return np.resize(np.random.default_rng(seed).permutation(count), max(1, round(weight * MIXED)))
 
 
 def moved(law: Law, noise: Noise, curve: np.ndarray, by: np.ndarray) -> np.ndarray:

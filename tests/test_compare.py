@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 import jaxscale as js
-from jaxscale.trust.compare import COMPARED, COUNTS, WITHIN, weights
+from jaxscale.trust.compare import COMPARED, COUNTS, CUTS, WITHIN, weights
+from tests.test_early import ladder
 
 AT = {"N": [1e9, 7e10], "D": [1e11, 1.4e12]}
 
@@ -29,13 +30,37 @@ def test_columns_and_the_true_law(averaged, runs):
 
 def test_the_average_lies_between_its_laws(averaged):
     both = averaged.predict(AT)
-    each = [one.predict(AT) for one in averaged.fits.values()]
+    parts = [part for part in averaged.parts if part.weight > 0]
+    each = [part.fit.predict(AT) for part in parts]
     assert list(both.columns) == list(each[0].columns)
     low, high = (np.stack([t["mean"] for t in each]).__getattribute__(end)(axis=0) for end in ("min", "max"))
     assert ((both["mean"] >= low - 1e-3) & (both["mean"] <= high + 1e-3)).all()
-    expected = sum(w * t["mean"].to_numpy() for w, t in zip(averaged.weights.values(), each, strict=True))
+    assert sum(part.weight for part in parts) == pytest.approx(1.0)
+    expected = sum(part.weight * t["mean"].to_numpy() for part, t in zip(parts, each, strict=True))
     assert both["mean"].to_numpy() == pytest.approx(expected, rel=2e-3)
     assert (both["new_q05"] < both["q05"]).all()
+
+
+def test_fits_to_runs_of_more_tokens_take_over_where_the_first_bend_the_law():
+    """A warm-up that lifts the losses of short runs: the average leaves them, and errs and doubts less for it."""
+    runs = ladder(0.5)
+    cut, whole = (js.average(runs, ["chinchilla"], cuts=cuts) for cuts in (CUTS, ()))
+    assert whole.cuts == {0.0: 1.0}
+    assert cut.cuts.get(0.0, 0.0) < 0.05
+    assert cut.comparison.loc["chinchilla", "weight_cut"] == pytest.approx(1.0 - cut.cuts.get(0.0, 0.0))
+    late = max(cut.parts, key=lambda part: part.weight)
+    assert runs["tokens"][runs["tokens"] < late.least].count() == len(late.fit.about["excluded"]) > 0
+    truth = 1.82 + 482.0 / 2e10**0.348 + 2085.0 / 2e11**0.366
+    less, more = (one.predict({"N": 2e10, "D": 2e11}).iloc[0] for one in (cut, whole))
+    assert abs(less["q50"] - truth) < 0.5 * abs(more["q50"] - truth)
+    assert less["q95"] - less["q05"] < 0.7 * (more["q95"] - more["q05"])
+    assert less["q05"] < truth < less["q95"]
+
+
+def test_on_a_clean_ladder_no_cut_is_much_better_than_none(averaged):
+    assert len(averaged.parts) == 2 * (1 + len(CUTS))
+    assert averaged.cuts[0.0] == max(averaged.cuts.values()) > 0.3
+    assert len(averaged.cuts) > 1, "nor much worse: they forecast alike"
 
 
 def points_of(density: dict[str, list[list[float]]]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pytest
 import jaxscale as js
 from jaxscale.decide.cost import Cost
 from jaxscale.decide.plan import frontier
-from jaxscale.trust.compare import Average
+from jaxscale.trust.average import Average, Part
 from tests.conftest import TRUTH
 
 
@@ -200,8 +200,7 @@ def test_an_average_of_laws_plans(fit, runs):
     assert other.status.ok
 
     def average(weight):
-        table = pd.DataFrame({"weight": [weight, 1.0 - weight]}, index=["chinchilla", "coupled"])
-        return Average({"chinchilla": fit, "coupled": other}, table, 0)
+        return Average((Part(fit, 0.0, weight), Part(other, 0.0, 1.0 - weight)), pd.DataFrame(), 0)
 
     alone = js.plan(average(1.0), 1e23)
     assert alone.recommended["N"] == pytest.approx(js.plan(fit, 1e23).recommended["N"], rel=1e-6)
@@ -210,7 +209,7 @@ def test_an_average_of_laws_plans(fit, runs):
     np.testing.assert_allclose(both.draws["N"][:1000], closed_form(_kept(fit, 1000), 1e23), rtol=1e-4)
     assert any("average" in note for note in both.notes)
     with pytest.raises(js.PlanError, match="No law"):
-        js.plan(Average({}, pd.DataFrame({"weight": []}), 0), 1e23)
+        js.plan(Average((), pd.DataFrame(), 0), 1e23)
 
 
 def _kept(fit, count):

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from jaxscale.errors import PlanError
+from jaxscale.forecast import share
 from jaxscale.law import Law, get_law
 from jaxscale.names import nearest
 from jaxscale.result import Fit
-
-DRAWS = 4000  # of an average, over all its laws
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +102,7 @@ def without_interval(source: Source) -> list[str]:
 
 
 def source_of(given: Any, preset: str | Mapping[str, float] | None = None, discrepancy: bool = True) -> Source:
-    """A fit, an average (anything with `fits` and `weights`), a law with published coefficients, or what that makes.
+    """A fit, an average (anything with `parts`), a law with published coefficients, or what that makes.
 
     Raises:
         PlanError: the fit was refused, no law of an average has a weight, or there is no such preset.
@@ -112,7 +111,7 @@ def source_of(given: Any, preset: str | Mapping[str, float] | None = None, discr
         return given
     if isinstance(given, Fit):
         return _of_fit(given, discrepancy)
-    if hasattr(given, "fits") and hasattr(given, "weights"):
+    if hasattr(given, "parts"):
         return _of_average(given, discrepancy)
     if isinstance(given, Law | str):
         return _of_preset(get_law(given), preset)
@@ -134,18 +133,21 @@ def _of_fit(fit: Fit, discrepancy: bool) -> Source:
 
 
 def _of_average(average: Any, discrepancy: bool) -> Source:
-    weights: Mapping[str, float] = average.weights
-    if not weights:
-        raise PlanError("No law of this average has a weight: none of its fits may be believed.")
     members, seen = [], {}
-    for name, weight in weights.items():
-        one = _of_fit(average.fits[name], discrepancy)
+    for part in average.parts:
+        if part.weight == 0:
+            continue
+        one = _of_fit(part.fit, discrepancy)
         if not one.drawn:
-            raise PlanError(f"{name} was fitted without draws, so it cannot be averaged; fit it with method='auto'.")
-        kept = np.random.default_rng(getattr(average, "seed", 0)).permutation(one.members[0].count)
-        kept = np.resize(kept, max(1, round(weight * DRAWS)))
+            raise PlanError(
+                f"{part.fit.law.name} was fitted without draws, so it cannot be averaged; fit it with method='auto'."
+            )
+        kept = share(part.weight, one.members[0].count, average.seed)
         members += [replace(one.members[0], params={p: v[kept] for p, v in one.members[0].params.items()})]
-        seen = seen or one.seen
+        if len(next(iter(one.seen.values()))) > len(next(iter(seen.values()), ())):
+            seen = one.seen
+    if not members:
+        raise PlanError("No law of this average has a weight: none of its fits may be believed.")
     if len(responses := {m.law.response.column for m in members}) > 1:
         raise PlanError(f"An average plans laws of one response; these are of {', '.join(sorted(responses))}.")
     return Source(tuple(members), seen, True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
@@ -41,6 +42,17 @@ class StudentT(Scattered):
 
     def distribution(self, mean, params, lane):  # noqa: D102
         return dist.StudentT(params["nu"], self.link(mean), self.scale(params, lane))
+
+    def sample(self, key, mean, params, lane):
+        """By the polar method of Bailey (Mathematics of Computation 62, 1994): a gamma's draws take 20 times as long.
+
+        One of its two numbers a point: together they are uncorrelated, but not independent.
+        """
+        nu, scale, loc = params["nu"], self.scale(params, lane), jnp.asarray(self.link(mean))
+        shape = jnp.broadcast_shapes(jnp.shape(nu), jnp.shape(scale), loc.shape)
+        far, turn = jax.random.split(key)
+        radius = jnp.sqrt(nu * jnp.expm1(2.0 / nu * jax.random.exponential(far, shape, loc.dtype)))
+        return self.unlink(loc + scale * radius * jnp.cos(2.0 * jnp.pi * jax.random.uniform(turn, shape, loc.dtype)))
 
     def information(self, mean, params, lane):
         """Finite whatever the degrees of freedom."""

@@ -143,11 +143,12 @@ def _forecasts(frame: pd.DataFrame, inputs: Sequence[str]) -> tuple[list[str], l
     return [*inputs, "mean", "sd", "5 %", "95 %", "new run 5 %", "new run 95 %"], rows
 
 
-def comparison_text(compared: pd.DataFrame, forecast: pd.DataFrame | None = None) -> str:
+def comparison_text(compared: pd.DataFrame, cuts: Mapping[float, float], forecast: pd.DataFrame | None = None) -> str:
     """The laws, the heaviest first, and what their average says.
 
     Args:
         compared: of `js.compare`.
+        cuts: of the average.
         forecast: of `Average.predict`, after the inputs; None where nothing was asked.
     """
     rows, refused = [], []
@@ -168,6 +169,11 @@ def comparison_text(compared: pd.DataFrame, forecast: pd.DataFrame | None = None
         "that both gave, and stay near even where they say little."
     )
     said = [table(header, rows), "\n".join(refused), legend]
+    if late := {least: weight for least, weight in cuts.items() if least > 0}:
+        each = " and ".join(
+            f"{weight:.2f} on fits to runs of {human(least, digits=2)} tokens or more" for least, weight in late.items()
+        )
+        said += [f"Of the weight {each}, weighed like the others by the larger runs: few tokens bend a law."]
     if forecast is not None and bool(forecast["mean"].notna().all()):
         inputs = [c for c in forecast.columns if c not in COLUMNS]
         said += [

@@ -119,16 +119,18 @@ def compare(
         "source": runs.source,
         "rows": len(runs),
         "compare": found.comparison.reset_index(),
+        "cuts": [{"min_tokens": least, "weight": weight} for least, weight in found.cuts.items()],
         "predictions": frame,
     }
-    text = comparison_text(found.comparison, frame)
+    text = comparison_text(found.comparison, found.cuts, frame)
     if intervals:
         from jaxscale.terminal.answers import intervals_text
         from jaxscale.trust.intervals import intervals as three
 
         document["intervals"] = None
-        if found.weights:
-            heaviest = max(found.weights, key=lambda name: found.weights[name])
+        whole = {law: weight for law, weight in found.weights.items() if found.fits[law].has_draws}
+        if whole:
+            heaviest = max(whole, key=lambda name: whole[name])
             side = three(runs, at=points or None, seed=settled.seed, posterior=found.fits[heaviest])
             document["intervals"] = {"law": heaviest, **side.attrs, "quantities": side}
             text = paragraphs(text, intervals_text(heaviest, side))

@@ -26,6 +26,7 @@ from jaxscale.runs import Runs
 from jaxscale.runtime import at_the_door
 from jaxscale.summary import QUANTILES
 from jaxscale.trust.conformal import misses, stretch
+from jaxscale.trust.early import tokens_of
 from jaxscale.variables import training_compute
 
 ORIGINS = 3  # with the whole table, as many lanes as one compiled program has
@@ -80,8 +81,11 @@ def forecasts(
     seed: int = 0,
     progress: bool | None = None,
     discrepancy: bool = True,
+    min_tokens: float = 0.0,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The scores of one law, and every forecast beside what was observed.
+
+    Runs of fewer tokens than `min_tokens` are forecast where they are held out, but never fitted.
 
     Returns:
         (scores, points); points has law, fold, label, row, order (what runs are sorted by), observed, and q05, q50,
@@ -98,6 +102,9 @@ def forecasts(
     table = table_of(runs, law, model.noise)
     order = _order(table, law)
     folds = _folds(order, hold_out)
+    if min_tokens and (tokens := tokens_of(runs, law)) is not None:
+        folds = [(train[tokens[train] >= min_tokens], test) for train, test in folds]
+        folds = [(train, test) for train, test in folds if len(train)]
     scores, points = [], []
     with telling(progress) as say:
         say(f"backtesting {law.name}")

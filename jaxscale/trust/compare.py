@@ -1,82 +1,38 @@
-"""Which law: leave-one-out, the record of forecasts, and the average of laws weighed by that record."""
+"""Which law, and from which runs: leave-one-out, the record of forecasts, and the average weighed by that record.
+
+A law of a few powers bends towards runs of few tokens, which follow the warm-up. So each law is fitted to all runs and
+to those above each of a few cuts, and all these fits are weighed alike, by how they forecast the same larger runs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from jaxscale.api import as_runs, fit
-from jaxscale.diagnose import psis_loo
+from jaxscale.diagnose import Loo, psis_loo
 from jaxscale.errors import ConfigError
-from jaxscale.forecast import COLUMNS, drawn, inputs_at, summarised
 from jaxscale.law import Law, get_law
 from jaxscale.noise import Noise
 from jaxscale.progress import telling
 from jaxscale.result import Fit
 from jaxscale.runs import Runs
 from jaxscale.runtime import at_the_door
+from jaxscale.trust.average import Average, Part
 from jaxscale.trust.backtest import SCORES, forecasts
+from jaxscale.trust.early import SPARE, below, tokens_of
+from jaxscale.words import human
 
 LAWS = ("chinchilla", "coupled", "kaplan_nd")
 UNRELIABLE = 0.7  # Pareto k of a row
 COUNTS = (2.0, 1.0, 0.5)  # rows that a fold counts as, by its number: errors share a sign, and late folds are nearest
+CUTS = (0.2, 0.4, 0.7)  # of the runs: a few, since each is a fit and a backtest more of every law
 WITHIN = 2.0  # rows that the fit within the data counts as
-DRAWS = 4000
-COMPARED = ("status", "elpd_loo", "elpd_loo_se", "k_high", *SCORES[:3], "weight")
-
-
-@dataclass(frozen=True, repr=False)
-class Average:
-    """Several laws fitted to one table, weighed by their record.
-
-    Attributes:
-        fits: law -> its Fit.
-        comparison: of `compare`.
-        seed: of every random draw.
-    """
-
-    fits: Mapping[str, Fit]
-    comparison: pd.DataFrame
-    seed: int
-
-    def __repr__(self) -> str:
-        said = ", ".join(f"{law} {weight:.2f}" for law, weight in self.weights.items())
-        return f"Average({said or 'no law passed'})"
-
-    @property
-    def weights(self) -> dict[str, float]:
-        """Law -> weight, of those that have one."""
-        found = self.comparison["weight"].to_dict()
-        return {str(law): float(weight) for law, weight in found.items() if weight > 0}
-
-    @at_the_door
-    def predict(self, at: Mapping[str, Any] | pd.DataFrame, discrepancy: bool = True) -> pd.DataFrame:
-        """As `Fit.predict`, of the mixture of the laws' distributions; NaN where no law has a weight.
-
-        The spread between laws is part of the intervals.
-
-        Raises:
-            DataError: an input is missing or not positive.
-        """
-        curves, runs = [], []
-        for law, weight in self.weights.items():
-            one = self.fits[law]
-            inputs, _ = one.inputs_at(at)
-            trials, beyond = float(one.about.get("trials") or 1.0), one.discrepancy if discrepancy else None
-            curve, new = drawn(one.law, one.noise, inputs, one.draws(), trials, self.seed, beyond)
-            assert new is not None
-            kept = np.random.default_rng(self.seed).permutation(len(curve))
-            kept = np.resize(kept, max(1, round(weight * DRAWS)))
-            curves.append(curve[kept])
-            runs.append(new[kept])
-        if not curves:
-            inputs, _ = inputs_at(next(iter(self.fits.values())).law, at)
-            return pd.DataFrame(np.nan, index=range(len(next(iter(inputs.values())))), columns=list(COLUMNS))
-        return summarised(np.concatenate(curves), np.concatenate(runs))
+LEAST = 0.01  # weight: a fit of less has none
+COMPARED = ("status", "elpd_loo", "elpd_loo_se", "k_high", *SCORES[:3], "weight", "weight_cut")
 
 
 def compare(
@@ -97,8 +53,9 @@ def compare(
     Returns:
         Indexed by law: status; elpd_loo (expected log density of a new row by Pareto-smoothed leave-one-out, summed
         over rows), elpd_loo_se, k_high (rows whose Pareto k says that it is unreliable); of the backtest's first fold,
-        which holds out the largest runs, log_rmse, crps and coverage90; weight, in the average of the laws. NaN where
-        a fit was refused, with weight 0.
+        which holds out the largest runs, log_rmse, crps and coverage90; all of these by fits to all runs, NaN where
+        that was refused. weight, in the average, and weight_cut, the part of it that is on fits of the law to runs of
+        more tokens; 0 where no fit passed.
 
     Raises:
         ConfigError: no law, one that is named twice, or laws of different responses.
@@ -114,33 +71,75 @@ def average(
     hold_out: float = 0.2,
     seed: int = 0,
     progress: bool | None = None,
+    cuts: Sequence[float] = CUTS,
 ) -> Average:
-    """Fit several laws and weigh them by their record (`weights`).
+    """Fit several laws, to all runs and to those of more tokens, and weigh the fits by their record (`weights`).
 
     Folds count as few runs each, so that weights leave the even ones only as far as the record goes.
 
-    Args, raises: as `compare`.
+    Args:
+        runs, laws, noise, hold_out, seed, progress: as in `compare`.
+        cuts: shares of the runs, those of the fewest tokens, without which each law is fitted too; empty for fits to
+            all runs alone. Laws without an input of tokens are fitted once.
+
+    Raises: as `compare`.
     """
     chosen = _settled(laws)
     runs = as_runs(runs)
-    fits, scores, points = {}, [], []
+    fits: dict[str, tuple[Fit, float]] = {}
+    rows, points = {}, []
     with telling(progress) as say:
         for law in chosen:
-            say(f"fitting {law.name}")
-            fits[law.name] = fit(runs, law, noise=noise, seed=seed, progress=False)
-            say(f"backtesting {law.name}")
-            record, held_out = forecasts(runs, law, hold_out, noise, seed, progress=False)
-            scores.append(record)
-            points.append(held_out)
-    loo = {name: _loo(one) for name, one in fits.items()}
-    within = {name: loo[name]["elpd_loo"] / one.about["rows"] for name, one in fits.items() if one.has_draws}
-    weight = weights(pd.concat(points, ignore_index=True), within)
-    rows = {}
-    for (name, one), record in zip(fits.items(), scores, strict=True):
-        first = record.iloc[0][list(SCORES[:3])].to_dict() if len(record) else {}
-        rows[name] = {"status": str(one.status), **loo[name], **first, "weight": weight.get(name, 0.0)}
+            for least in (0.0, *_cuts(runs, law, cuts)):
+                name = law.name if least == 0 else f"{law.name} of {human(least, digits=2)} tokens and more"
+                say(f"fitting {name}")
+                one = fit(below(runs, least, "") if least else runs, law, noise=noise, seed=seed, progress=False)
+                say(f"backtesting {name}")
+                record, held_out = forecasts(runs, law, hold_out, noise, seed, progress=False, min_tokens=least)
+                fits[name] = one, least
+                points.append(held_out.assign(law=name))
+                if least == 0:
+                    first = record.iloc[0][list(SCORES[:3])].to_dict() if len(record) else {}
+                    rows[name] = {"status": str(one.status), **_loo(one), **first}
+    found = weights(pd.concat(points, ignore_index=True), _within({name: one for name, (one, _) in fits.items()}))
+    found = {name: weight for name, weight in found.items() if weight >= LEAST}
+    all_ = sum(found.values())
+    parts = tuple(Part(one, least, found.get(name, 0.0) / (all_ or 1.0)) for name, (one, least) in fits.items())
+    for part in parts:
+        row = rows[part.fit.law.name]
+        row["weight"] = row.get("weight", 0.0) + part.weight
+        row["weight_cut"] = row.get("weight_cut", 0.0) + (part.weight if part.least else 0.0)
     table = pd.DataFrame.from_dict(rows, orient="index", columns=list(COMPARED)).rename_axis("law")
-    return Average(fits, table, seed)
+    return Average(parts, table, seed)
+
+
+def _cuts(runs: Runs, law: Law, shares: Sequence[float]) -> list[float]:
+    """Tokens below which a share of the runs lies, where the others can still be fitted; ascending."""
+    tokens = tokens_of(runs, law)
+    if tokens is None:
+        return []
+    cuts = np.unique([np.quantile(tokens, share) for share in shares])
+    enough = len(law.free) + SPARE
+    return [float(cut) for cut in cuts if enough <= np.sum(tokens >= cut) < len(tokens)]
+
+
+def _within(fits: Mapping[str, Fit]) -> dict[str, float]:
+    """Mean log density of a row left out, over the rows that all fits have; of those that may have a weight."""
+    each = {name: _pointwise(one) for name, one in fits.items() if one.has_draws}
+    shared = set.intersection(*(set(one) for one in each.values())) if each else set()
+    return {name: float(np.mean([one[row] for row in shared])) if shared else 0.0 for name, one in each.items()}
+
+
+def _psis(one: Fit) -> Loo | None:
+    if "log_likelihood" not in one.data or not one.has_draws:
+        return None
+    return psis_loo(next(iter(one.data["log_likelihood"].to_dataset().data_vars.values())).to_numpy())
+
+
+def _pointwise(one: Fit) -> dict[int, float]:
+    """Row of the source -> log density of that row left out."""
+    found, rows = _psis(one), one.data["constant_data"]["row"].to_numpy()
+    return {} if found is None else dict(zip(rows.tolist(), found.elpd_i.tolist(), strict=True))
 
 
 def weights(points: pd.DataFrame, loo: Mapping[str, float]) -> dict[str, float]:
@@ -165,9 +164,9 @@ def weights(points: pd.DataFrame, loo: Mapping[str, float]) -> dict[str, float]:
 
 
 def _loo(one: Fit) -> dict[str, float]:
-    if "log_likelihood" not in one.data or not one.has_draws:
+    found = _psis(one)
+    if found is None:
         return dict.fromkeys(("elpd_loo", "elpd_loo_se", "k_high"), np.nan)
-    found = psis_loo(next(iter(one.data["log_likelihood"].to_dataset().data_vars.values())).to_numpy())
     high = int(np.sum(found.pareto_k > UNRELIABLE))
     return {"elpd_loo": float(found.elpd), "elpd_loo_se": float(found.se), "k_high": high}
 

@@ -95,10 +95,19 @@ def below(runs: Runs, cut: float, why: str) -> Runs:
         ConfigError: that would be all of them.
         DataError: no column says how many tokens a run saw.
     """
-    early = runs.numbers({"D": INPUTS["tokens"]})[0]["D"] < cut
+    early = _read(runs) < cut
     if not early.any():
         return replace(runs, notes=(*runs.notes, f"No run saw fewer than {human(cut, digits=2)} tokens."))
     return runs.exclude(early, f"fewer than {human(cut, digits=2)} tokens{why}")
+
+
+def tokens_of(runs: Runs, law: Law) -> np.ndarray | None:
+    """Tokens that each run saw, (runs,); None for a law without an input of tokens."""
+    return _read(runs) if "tokens" in {v.column for v in law.inputs.values()} else None
+
+
+def _read(runs: Runs) -> np.ndarray:
+    return runs.numbers({"D": INPUTS["tokens"]})[0]["D"]
 
 
 class _Found(NamedTuple):
