@@ -169,11 +169,12 @@ def comparison_text(compared: pd.DataFrame, cuts: Mapping[float, float], forecas
         "that both gave, and stay near even where they say little."
     )
     said = [table(header, rows), "\n".join(refused), legend]
-    if late := {least: weight for least, weight in cuts.items() if least > 0}:
-        each = " and ".join(
-            f"{weight:.2f} on fits to runs of {human(least, digits=2)} tokens or more" for least, weight in late.items()
-        )
-        said += [f"Of the weight {each}, weighed like the others by the larger runs: few tokens bend a law."]
+    if any(cuts):
+        each = ", ".join(f"{human(least, digits=2) if least else 'any'} {weight:.2f}" for least, weight in cuts.items())
+        said += [
+            f"Weight by the fewest tokens of a fitted run: {each}. Runs of few tokens can bend a law, so each is "
+            "fitted without them too, and weighed by the same larger runs."
+        ]
     if forecast is not None and bool(forecast["mean"].notna().all()):
         inputs = [c for c in forecast.columns if c not in COLUMNS]
         said += [
