@@ -83,16 +83,32 @@ def fit(
         DataError: the table lacks a column or holds a value that cannot be used.
         ConfigError, LawError: an option, a noise or a law that does not exist.
     """
+    return fit_part(as_runs(runs), law, noise, method, seed, draws, priors, progress)
+
+
+@at_the_door
+def fit_part(
+    runs: Runs,
+    law: str | Law,
+    noise: str | Noise | None = None,
+    method: str = "auto",
+    seed: int = 0,
+    draws: int = 4000,
+    priors: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
+    of: int = 0,
+) -> Fit:
+    """As `fit`, of a part of `of` runs: the compiled programs are those of the whole, and need not be made again."""
     began = time.perf_counter()
-    runs, law = as_runs(runs), get_law(law)
+    law = get_law(law)
     law = law.with_priors(priors) if priors else law
     with telling(progress) as say:
         noise, said = _settled_noise(noise, runs, law, method, seed, say)
         model = Model(law, get_noise(noise, law.response))
         method = _settled_method(method, model.noise)
         table = table_of(runs, law, model.noise)
-        made = _fit_table(model, table, method, seed, draws, say)
-        beyond = sized(model, table, seed, say) if made["draws"] is not None and model.noise.bayesian else None
+        made = _fit_table(model, table, method, seed, draws, say, of)
+        beyond = sized(model, table, seed, say, of) if made["draws"] is not None and model.noise.bayesian else None
     about = {
         "rows": len(table),
         "method": method,
@@ -228,7 +244,7 @@ def _settled_method(method: str, noise: Noise) -> str:
 
 
 def _fit_table(
-    model: Model, table: Table, method: str, seed: int, draws: int, say: Callable[[str], None]
+    model: Model, table: Table, method: str, seed: int, draws: int, say: Callable[[str], None], of: int = 0
 ) -> dict[str, Any]:
     """Everything of a Fit that depends on the numbers alone."""
     nothing = {"draws": None, "log_likelihood": None, "sample_stats": None, "notes": [], "basins": {}, "stages": []}
@@ -237,7 +253,7 @@ def _fit_table(
     if refused is not None:
         point = dict.fromkeys(model.params, float("nan"))
         return nothing | {"status": refused, "health": Health("none"), "point": point}
-    lane = lane_of(table, model.noise, rows_for(len(table)))
+    lane = lane_of(table, model.noise, rows_for(max(len(table), of)))
     keys = keys_of(seed, ["fit"])
     if method in ("point", "bootstrap"):
         say("searching for the optimum")

@@ -142,7 +142,9 @@ def growth(decades: np.ndarray) -> np.ndarray:
     return np.where(decades > 0, decades + EDGE, 0.0)
 
 
-def sized(model: Model, table: Table, seed: int = 0, say: Callable[[str], None] = lambda _: None) -> Discrepancy | None:
+def sized(
+    model: Model, table: Table, seed: int = 0, say: Callable[[str], None] = lambda _: None, of: int = 0
+) -> Discrepancy | None:
     """The discrepancy of a law beyond a table, from its own record; None where no origin can be judged.
 
     Args:
@@ -150,6 +152,7 @@ def sized(model: Model, table: Table, seed: int = 0, say: Callable[[str], None] 
         table: all that is known.
         seed: of the searches.
         say: hears what is being done.
+        of: rows of a larger table that this is a part of, whose programs serve.
     """
     if not _logs(model.law, table.x) or model.law.response.support == "ordinal":
         return None
@@ -159,7 +162,7 @@ def sized(model: Model, table: Table, seed: int = 0, say: Callable[[str], None] 
     folds = [(train, _thinned(test)) for train, test in folds if _can_be_judged(model, table, train, test)]
     if not folds:
         return None
-    rows, unit = rows_for(len(table)), _unit(model, table)
+    rows, unit = rows_for(max(len(table), of)), _unit(model, table)
     lanes = [lane_of(table.take(train), model.noise, rows) for train, _ in folds]
     modes = cascade.points(model, lanes, keys_of(seed, [f"origin {i}" for i in range(len(folds))]))
     log_p, middle, variance = _log_population(model.law), np.zeros(len(SCALES)), np.ones(len(SCALES))

@@ -112,7 +112,7 @@ def forecasts(
             row: dict[str, Any] = {"law": law.name, "fold": fold, "n_train": len(train), "n_test": len(test)}
             row |= dict.fromkeys((*SCORES, *CHECKED), np.nan) | {"status": str(status)}
             if status.ok:
-                beyond = sized(model, table.take(train), seed) if discrepancy else None
+                beyond = sized(model, table.take(train), seed, of=len(table)) if discrepancy else None
                 forecast = _forecast(model, table, train, test, u, seed, beyond)
                 row |= _scores(forecast, table.take(test), model.noise)
                 quantiles = {k: np.quantile(forecast["new"], q, axis=0) for k, q in QUANTILES.items()}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jaxscale.api import as_runs, fit
+from jaxscale.api import as_runs, fit_part
 from jaxscale.diagnose import Loo, psis_loo
 from jaxscale.errors import ConfigError
 from jaxscale.law import Law, get_law
@@ -93,7 +93,8 @@ def average(
             for least in (0.0, *_cuts(runs, law, cuts)):
                 name = law.name if least == 0 else f"{law.name} of {human(least, digits=2)} tokens and more"
                 say(f"fitting {name}")
-                one = fit(below(runs, least, "") if least else runs, law, noise=noise, seed=seed, progress=False)
+                part = below(runs, least, "") if least else runs
+                one = fit_part(part, law, noise, seed=seed, progress=False, of=len(runs))
                 say(f"backtesting {name}")
                 record, held_out = forecasts(runs, law, hold_out, noise, seed, progress=False, min_tokens=least)
                 fits[name] = one, least
