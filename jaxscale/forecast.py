@@ -62,7 +62,7 @@ def drawn(
         return of_curve, None
     params = {p: jnp.asarray(draws[p])[:, None] for p in noise.priors}
     lane = {"trials": jnp.asarray(trials), "size": jnp.asarray(sizes(law, inputs))}
-    return of_curve, np.asarray(noise.sample(jax.random.key(seed), jnp.asarray(of_run), params, lane))
+    return of_curve, np.asarray(noise.foretold(jax.random.key(seed), jnp.asarray(of_run), params, lane))
 
 
 def summarised(curve: np.ndarray, new: np.ndarray | None) -> pd.DataFrame:

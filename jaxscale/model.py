@@ -222,7 +222,7 @@ class Model:
     def new_runs(self, u: jax.Array, lane: Lane, key: jax.Array) -> jax.Array:
         """One new observation in every row, in the response's own unit; of counts, the share."""
         params = self.parameters(self.coordinates(u), lane)
-        return self.noise.sample(key, self.mean(params, lane["x"]), params, lane)
+        return self.noise.foretold(key, self.mean(params, lane["x"]), params, lane)
 
     def draw_prior(self, key: jax.Array) -> jax.Array:
         """One flat vector from the prior."""

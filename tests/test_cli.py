@@ -288,12 +288,14 @@ def test_compare(runs):
     assert sum(r["weight"] for r in found["compare"]) == pytest.approx(1.0)
     assert found["predictions"][0]["q05"] < found["predictions"][0]["q95"]
     frame = pd.DataFrame(found["compare"]).set_index("law")
-    text = comparison_text(frame, pd.DataFrame(found["predictions"]))
+    assert sum(cut["weight"] for cut in found["cuts"]) == pytest.approx(1.0)
+    text = comparison_text(frame, {0.0: 0.6, 2e9: 0.4}, pd.DataFrame(found["predictions"]))
+    assert "fewest tokens of a fitted run: any 0.60, 2B 0.40." in text
     assert text.index("chinchilla") < text.index("kaplan_nd"), "the heaviest first"
     assert "70B" in text
     frame.loc["kaplan_nd", ["elpd_loo", "log_rmse", "coverage90", "weight"]] = [np.nan, np.nan, np.nan, 0.0]
     frame.loc["kaplan_nd", "status"] = "Not converged: a reason."
-    assert "kaplan_nd: Not converged: a reason." in comparison_text(frame)
+    assert "kaplan_nd: Not converged: a reason." in comparison_text(frame, {0.0: 1.0})
 
 
 def test_compare_with_three_intervals(runs):

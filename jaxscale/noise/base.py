@@ -116,6 +116,10 @@ class Noise:
         """One observation for each mean, in the response's own unit; of counts, the share of successes."""
         return self.unlink(self.distribution(mean, params, lane).sample(key))
 
+    def foretold(self, key: jax.Array, mean: Any, params: Mapping[str, Any], lane: Mapping[str, Any]) -> jax.Array:
+        """As `sample`, for forecasts of many draws, where a noise has a faster way; simulations keep their seeds."""
+        return self.sample(key, mean, params, lane)
+
     def seen(self, shown: jax.Array, lane: Mapping[str, Any]) -> jax.Array:
         """What `sample` gives, as `y` of a lane holds it."""
         return self.link(shown)

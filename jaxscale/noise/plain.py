@@ -43,7 +43,7 @@ class StudentT(Scattered):
     def distribution(self, mean, params, lane):  # noqa: D102
         return dist.StudentT(params["nu"], self.link(mean), self.scale(params, lane))
 
-    def sample(self, key, mean, params, lane):
+    def foretold(self, key, mean, params, lane):
         """By the polar method of Bailey (Mathematics of Computation 62, 1994): a gamma's draws take 20 times as long.
 
         One of its two numbers a point: together they are uncorrelated, but not independent.
