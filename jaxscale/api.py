@@ -83,22 +83,21 @@ def fit(
         DataError: the table lacks a column or holds a value that cannot be used.
         ConfigError, LawError: an option, a noise or a law that does not exist.
     """
-    return fit_part(as_runs(runs), law, noise, method, seed, draws, priors, progress)
+    return fit_part(as_runs(runs), 0, law, noise, method, seed, draws, priors, progress)
 
 
-@at_the_door
 def fit_part(
     runs: Runs,
+    of: int,
     law: str | Law,
-    noise: str | Noise | None = None,
-    method: str = "auto",
-    seed: int = 0,
-    draws: int = 4000,
-    priors: Mapping[str, Any] | None = None,
-    progress: bool | None = None,
-    of: int = 0,
+    noise: str | Noise | None,
+    method: str,
+    seed: int,
+    draws: int,
+    priors: Mapping[str, Any] | None,
+    progress: bool | None,
 ) -> Fit:
-    """As `fit`, of a part of `of` runs: the compiled programs are those of the whole, and need not be made again."""
+    """As `fit`, in the compiled programs of a table of at least `of` runs, of which these are a part."""
     began = time.perf_counter()
     law = get_law(law)
     law = law.with_priors(priors) if priors else law

@@ -40,7 +40,7 @@ def truth() -> dict[str, float]:
 
 @pytest.fixture(scope="session")
 def runs() -> js.Runs:
-    """Forty simulated runs; 33 to 64 rows share a compiled program."""
+    """Forty simulated runs; 33 to 48 rows share a compiled program."""
     return js.simulate("chinchilla", TRUTH, design(40), sd=0.01, seed=0)
 
 

@@ -1,10 +1,17 @@
 """Laws side by side: leave-one-out, the backtest's record, weights, and the average that they make."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import jaxscale as js
+from jaxscale.api import fit_part
+from jaxscale.infer.programs import programs
+from jaxscale.model import Model
+from jaxscale.runtime import float64
+from jaxscale.trust import compare
 from jaxscale.trust.compare import COMPARED, COUNTS, CUTS, WITHIN, weights
 from tests.test_early import ladder
 
@@ -61,6 +68,32 @@ def test_on_a_clean_ladder_no_cut_is_much_better_than_none(averaged):
     assert len(averaged.parts) == 2 * (1 + len(CUTS))
     assert averaged.cuts[0.0] == max(averaged.cuts.values()) > 0.3
     assert len(averaged.cuts) > 1, "nor much worse: they forecast alike"
+
+
+def test_a_part_is_fitted_in_the_programs_of_the_whole_to_the_same_answer(runs, fit):
+    """The rows of padding that this takes change no more than the last digits of the mode."""
+    apart = np.arange(len(runs)) >= 30  # by itself it would have a smaller bucket
+    part = runs.exclude(apart, "kept for another table")
+    settings = {"law": "chinchilla", "noise": None, "method": "auto", "seed": 0, "draws": 4000}
+    before = programs(Model(fit.law, fit.noise)).compiled()
+    with float64():
+        padded = fit_part(part, len(runs), **settings, priors=None, progress=False)
+    assert programs(Model(fit.law, fit.noise)).compiled() == before
+    alone = js.fit(part, progress=False)
+    assert programs(Model(fit.law, fit.noise)).compiled() != before
+    assert padded.point == pytest.approx(alone.point, rel=1e-6)
+    assert padded.about["stages"] == alone.about["stages"]
+    one, other = (f.predict(AT, discrepancy=False) for f in (padded, alone))
+    assert (np.abs(one["q50"] - other["q50"]) < 0.1 * (one["q95"] - one["q05"])).all()
+
+
+def test_rows_left_out_are_compared_where_all_fits_have_them(monkeypatch):
+    """A fit to fewer rows is not better for being without the worst."""
+    each = {"whole": {0: -90.0, 1: 1.0, 2: 2.0}, "cut": {1: 1.0, 2: 2.0}, "refused": {}}
+    monkeypatch.setattr(compare, "_pointwise", lambda one: one.rows)
+    fits = {name: SimpleNamespace(rows=rows, has_draws=bool(rows)) for name, rows in each.items()}
+    assert compare._within(fits) == {"whole": 1.5, "cut": 1.5}
+    assert compare._within({"refused": fits["refused"]}) == {}
 
 
 def points_of(density: dict[str, list[list[float]]]) -> pd.DataFrame:

@@ -44,7 +44,7 @@ def main() -> int:
     file = options.out / "results.json"
     kept = json.loads(file.read_text()) if file.exists() else []
     done = {(r["ladder"], r["hold_out"]) for r in kept}
-    for name, runs in ladders().items():
+    for name, runs in sorted(ladders().items(), key=lambda one: len(one[1])):  # those of one size share programs
         if options.only in name and (name, options.hold_out) not in done:
             kept += study(name, runs, options.law, options.hold_out)
             file.write_text(json.dumps(kept, indent=0) + "\n")
@@ -119,6 +119,8 @@ def _beside(frame: pd.DataFrame) -> list[str]:
         theirs = some.dropna(subset=["error"]).set_index(["ladder", "hold_out"])
         known = ours[["error", "width", "source"]].rename(columns={"error": "error_ours", "width": "width_ours"})
         both = theirs.join(known, how="inner")
+        if both.empty:
+            continue
         share = 1.0 / both.groupby("source")["error"].transform("count").to_numpy(float)
         mean = {
             c: float(np.average(both[c].to_numpy(float), weights=share)) for c in (*SCORES, "error_ours", "width_ours")

@@ -22,7 +22,7 @@ from jaxscale.result import Fit
 from jaxscale.runs import Runs
 from jaxscale.runtime import at_the_door
 from jaxscale.trust.average import Average, Part
-from jaxscale.trust.backtest import SCORES, forecasts
+from jaxscale.trust.backtest import DRAWS, SCORES, forecasts
 from jaxscale.trust.early import SPARE, below, tokens_of
 from jaxscale.words import human
 
@@ -94,7 +94,7 @@ def average(
                 name = law.name if least == 0 else f"{law.name} of {human(least, digits=2)} tokens and more"
                 say(f"fitting {name}")
                 part = below(runs, least, "") if least else runs
-                one = fit_part(part, law, noise, seed=seed, progress=False, of=len(runs))
+                one = fit_part(part, len(runs), law, noise, "auto", seed, DRAWS, None, False)
                 say(f"backtesting {name}")
                 record, held_out = forecasts(runs, law, hold_out, noise, seed, progress=False, min_tokens=least)
                 fits[name] = one, least

@@ -65,7 +65,7 @@ def without_early(
     runs = as_runs(runs)
     chosen = [get_law(law) for law in ([laws] if isinstance(laws, str | Law) else laws)]
     for law in chosen:
-        if "tokens" not in {v.column for v in law.inputs.values()}:
+        if not _sees_tokens(law):
             raise ConfigError(f"law {law.name} has no tokens by which runs could be early. Fix: leave out min_tokens.")
     if not chosen:
         raise ConfigError("min_tokens='auto' wants a law that forecasts; got none.")
@@ -103,7 +103,11 @@ def below(runs: Runs, cut: float, why: str) -> Runs:
 
 def tokens_of(runs: Runs, law: Law) -> np.ndarray | None:
     """Tokens that each run saw, (runs,); None for a law without an input of tokens."""
-    return _read(runs) if "tokens" in {v.column for v in law.inputs.values()} else None
+    return _read(runs) if _sees_tokens(law) else None
+
+
+def _sees_tokens(law: Law) -> bool:
+    return "tokens" in {v.column for v in law.inputs.values()}
 
 
 def _read(runs: Runs) -> np.ndarray:
