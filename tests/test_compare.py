@@ -1,5 +1,6 @@
 """Laws side by side: leave-one-out, the backtest's record, weights, and the average that they make."""
 
+import functools
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 import jaxscale as js
 from jaxscale.api import fit_part
-from jaxscale.infer.programs import programs
+from jaxscale.infer import programs
 from jaxscale.model import Model
 from jaxscale.runtime import float64
 from jaxscale.trust import compare
@@ -70,17 +71,20 @@ def test_on_a_clean_ladder_no_cut_is_much_better_than_none(averaged):
     assert len(averaged.cuts) > 1, "nor much worse: they forecast alike"
 
 
-def test_a_part_is_fitted_in_the_programs_of_the_whole_to_the_same_answer(runs, fit):
+def test_a_part_is_fitted_in_the_programs_of_the_whole_to_the_same_answer(runs, monkeypatch):
     """The rows of padding that this takes change no more than the last digits of the mode."""
+    monkeypatch.setattr(programs, "made", functools.cache(programs.Programs))  # whatever ran before in this process
+    whole = js.fit(runs)
+    model = Model(whole.law, whole.noise)
     apart = np.arange(len(runs)) >= 30  # by itself it would have a smaller bucket
     part = runs.exclude(apart, "kept for another table")
     settings = {"law": "chinchilla", "noise": None, "method": "auto", "seed": 0, "draws": 4000}
-    before = programs(Model(fit.law, fit.noise)).compiled()
+    before = programs.programs(model).compiled()
     with float64():
         padded = fit_part(part, len(runs), **settings, priors=None, progress=False)
-    assert programs(Model(fit.law, fit.noise)).compiled() == before
-    alone = js.fit(part, progress=False)
-    assert programs(Model(fit.law, fit.noise)).compiled() != before
+    assert programs.programs(model).compiled() == before
+    alone = js.fit(part)
+    assert programs.programs(model).compiled() != before
     assert padded.point == pytest.approx(alone.point, rel=1e-6)
     assert padded.about["stages"] == alone.about["stages"]
     one, other = (f.predict(AT, discrepancy=False) for f in (padded, alone))

@@ -94,7 +94,9 @@ def average(
                 name = law.name if least == 0 else f"{law.name} of {human(least, digits=2)} tokens and more"
                 say(f"fitting {name}")
                 part = below(runs, least, "") if least else runs
-                one = fit_part(part, len(runs), law, noise, "auto", seed, DRAWS, None, False)
+                one = fit_part(
+                    part, len(runs), law, noise, method="auto", seed=seed, draws=DRAWS, priors=None, progress=False
+                )
                 say(f"backtesting {name}")
                 record, held_out = forecasts(runs, law, hold_out, noise, seed, progress=False, min_tokens=least)
                 fits[name] = one, least
