@@ -160,6 +160,15 @@ def test_samples_follow_their_density(spec):
     assert np.max(np.abs(got - cumulative)) < 1.95 / np.sqrt(4000)  # Kolmogorov, one in a thousand
 
 
+@pytest.mark.parametrize("nu", [1.5, 5.0, 1e3])
+def test_foretold_student_t_is_student_t(nu):
+    """Draws by the polar method against scipy's distribution function, with tails from Cauchy-like to normal."""
+    noise = get_noise("student_t", js.get_law("chinchilla").response)
+    params = {"sigma": jnp.asarray(0.05), "nu": jnp.asarray(nu)}
+    drawn = np.log(np.asarray(noise.foretold(jax.random.key(3), jnp.full(40_000, 2.0), params, {})))
+    assert stats.kstest(drawn, stats.t(nu, np.log(2.0), 0.05).cdf).pvalue > 1e-3
+
+
 def test_what_varies_along_a_run_is_broken_off_first():
     """The amount that runs go along is known far better than the rest; broken off later it bends the posterior."""
     model, _ = model_and_lane("checkpoints")
