@@ -100,14 +100,14 @@ def page(records: list[dict]) -> str:
                 f"{mean['width']:.4f} | {good['width'].median():.4f} | "
                 f"{mean['error']:.4f} |"
             )
-        lines.append("")
+        lines += ["", *(_beside(own) if PEERS.exists() else [])]
     seconds = frame.drop_duplicates(["ladder", "hold_out"])["cpu_s"].sum()
-    lines += [f"{seconds:.0f} CPU s.", ""] + (_beside(frame) if PEERS.exists() else [])
+    lines += [f"{seconds:.0f} CPU s.", ""]
     return "\n".join([*lines, "    python benchmarks/forecast/run.py", "    python benchmarks/forecast/peers.py", ""])
 
 
 def _beside(frame: pd.DataFrame) -> list[str]:
-    """Peers, each on the ladders that it and our average have answered."""
+    """Peers of one split, each on the ladders that it and our average have answered."""
     ours = frame.loc[frame["law"].eq("average") & frame["discrepancy"]]
     ours = ours.dropna(subset=["error"]).set_index(["ladder", "hold_out"])
     lines = [
