@@ -1,5 +1,8 @@
 """The door: float64 inside, and room for the programs of any number of laws."""
 
+import threading
+import time
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -27,3 +30,30 @@ def test_programs_are_forgotten_before_memory_maps_run_out(monkeypatch):
     monkeypatch.setattr(runtime, "_compiled", runtime.LOOK_EVERY)
     assert runtime.make_room()
     assert forgotten == ["programs", "jax"]
+
+
+def test_each_is_in_order_at_once_and_in_float64():
+    """Two threads wait for one another where there are two cores; every one of them computes in float64."""
+    together = threading.Barrier(min(runtime.cores(), 4))
+
+    def study(number):
+        together.wait(timeout=60)
+        return number, jnp.asarray(number).dtype
+
+    found = runtime.each(study, [3.0, 1.0, 2.0, 0.0][: together.parties])
+    assert [number for number, _ in found] == [3.0, 1.0, 2.0, 0.0][: together.parties]
+    assert {dtype for _, dtype in found} == {jnp.dtype("float64")}
+
+
+def test_each_raises_the_first_error_and_begins_no_more():
+    begun = []
+
+    def study(number):
+        begun.append(number)
+        if number == 0:
+            raise ValueError("the first")
+        time.sleep(0.05)
+
+    with pytest.raises(ValueError, match="the first"):
+        runtime.each(study, range(1000))
+    assert len(begun) < 1000

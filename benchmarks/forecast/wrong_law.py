@@ -79,8 +79,8 @@ def score(row: Mapping[str, float], value: float) -> dict[str, Any]:
 def page(records: list[dict[str, Any]]) -> str:
     """The results, for people."""
     frame = pd.DataFrame(records)
-    oracle = frame[frame["forecast"].eq(ORACLE)].set_index("seed")["width"]
-    frame["ratio"] = frame["width"] / frame["seed"].map(oracle)
+    oracle = {r["seed"]: r["width"] for r in records if r["forecast"] == ORACLE}
+    frame["ratio"] = frame["width"] / [oracle[seed] for seed in frame["seed"]]
     lines = [
         "# A wrong law, one decade out", "",
         f"Truth `coupled` with k = .6, a 5 x 5 grid with 1 % noise, {frame['seed'].nunique()} tables; the 90 % "

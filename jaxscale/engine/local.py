@@ -7,7 +7,6 @@ one that is partitioned over them (`jax.sharding`) has other digits than one tha
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from queue import SimpleQueue
@@ -16,12 +15,13 @@ from typing import Any
 import jax
 
 from jaxscale.engine.shard import Shard, compute
+from jaxscale.runtime import cores
 
 
 def run_local(shards: Sequence[Shard], workers: int | None = None) -> Iterator[tuple[Shard, bytes]]:
     """Compute shards, `workers` at a time; by default one a core, or two an accelerator. Yields each as it finishes."""
     devices = jax.local_devices()
-    count = max(1, min(workers or _default_workers(), len(shards)))
+    count = max(1, min(workers or cores(), len(shards)))
     free: SimpleQueue[Any] = SimpleQueue()
     for i in range(count):
         free.put(devices[i % len(devices)])
@@ -48,10 +48,3 @@ def run_local(shards: Sequence[Shard], workers: int | None = None) -> Iterator[t
         finally:
             for future in running:
                 future.cancel()
-
-
-def _default_workers() -> int:
-    """Cores that this process may use, or two for each accelerator."""
-    if jax.local_devices()[0].platform != "cpu":
-        return 2 * jax.local_device_count()
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

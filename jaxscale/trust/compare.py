@@ -7,7 +7,7 @@ to those above each of a few cuts, and all these fits are weighed alike, by how 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from jaxscale.noise import Noise
 from jaxscale.progress import telling
 from jaxscale.result import Fit
 from jaxscale.runs import Runs
-from jaxscale.runtime import at_the_door
+from jaxscale.runtime import at_the_door, each
 from jaxscale.trust.average import Average, Part
 from jaxscale.trust.backtest import DRAWS, SCORES, forecasts
 from jaxscale.trust.early import SPARE, below, tokens_of
@@ -63,6 +63,25 @@ def compare(
     return average(runs, laws, noise, hold_out, seed, progress).comparison
 
 
+class _Study(NamedTuple):
+    """One law on the runs of at least so many tokens.
+
+    Attributes:
+        record, points: of `backtest.forecasts`; a row a fold, and a row a run held out.
+    """
+
+    name: str
+    least: float
+    fit: Fit
+    record: pd.DataFrame
+    points: pd.DataFrame
+
+    @property
+    def first_fold(self) -> dict[str, float]:
+        """Scores of the fold that holds out the largest runs; empty without one."""
+        return self.record.iloc[0][list(SCORES[:3])].to_dict() if len(self.record) else {}
+
+
 @at_the_door
 def average(
     runs: Runs | Any,
@@ -86,34 +105,37 @@ def average(
     """
     chosen = _settled(laws)
     runs = as_runs(runs)
-    fits: dict[str, tuple[Fit, float]] = {}
-    rows, points = {}, []
     with telling(progress) as say:
-        for law in chosen:
-            for least in (0.0, *_cuts(runs, law, cuts)):
-                name = law.name if least == 0 else f"{law.name} of {human(least, digits=2)} tokens and more"
-                say(f"fitting {name}")
-                part = below(runs, least, "") if least else runs
-                one = fit_part(
-                    part, len(runs), law, noise, method="auto", seed=seed, draws=DRAWS, priors=None, progress=False
-                )
-                say(f"backtesting {name}")
-                record, held_out = forecasts(runs, law, hold_out, noise, seed, progress=False, min_tokens=least)
-                fits[name] = one, least
-                points.append(held_out.assign(law=name))
-                if least == 0:
-                    first = record.iloc[0][list(SCORES[:3])].to_dict() if len(record) else {}
-                    rows[name] = {"status": str(one.status), **_loo(one), **first}
-    found = weights(pd.concat(points, ignore_index=True), _within({name: one for name, (one, _) in fits.items()}))
+
+        def study(job: tuple[Law, float]) -> _Study:
+            law, least = job
+            name = _named(law, least)
+            say(f"fitting {name}")
+            part = below(runs, least, "") if least else runs
+            one = fit_part(
+                part, len(runs), law, noise, method="auto", seed=seed, draws=DRAWS, priors=None, progress=False
+            )
+            say(f"backtesting {name}")
+            record, points = forecasts(runs, law, hold_out, noise, seed, progress=False, min_tokens=least)
+            return _Study(name, least, one, record, points.assign(law=name))
+
+        studies = each(study, [(law, least) for law in chosen for least in (0.0, *_cuts(runs, law, cuts))])
+    points = pd.concat([s.points for s in studies], ignore_index=True)
+    found = weights(points, _within({s.name: s.fit for s in studies}))
     found = {name: weight for name, weight in found.items() if weight >= LEAST}
-    all_ = sum(found.values())
-    parts = tuple(Part(one, least, found.get(name, 0.0) / (all_ or 1.0)) for name, (one, least) in fits.items())
+    all_ = sum(found.values()) or 1.0
+    parts = tuple(Part(s.fit, s.least, found.get(s.name, 0.0) / all_) for s in studies)
+    rows = {s.name: {"status": str(s.fit.status), **_loo(s.fit), **s.first_fold} for s in studies if not s.least}
     for part in parts:
         row = rows[part.fit.law.name]
         row["weight"] = row.get("weight", 0.0) + part.weight
         row["weight_cut"] = row.get("weight_cut", 0.0) + (part.weight if part.least else 0.0)
     table = pd.DataFrame.from_dict(rows, orient="index", columns=list(COMPARED)).rename_axis("law")
     return Average(parts, table, seed)
+
+
+def _named(law: Law, least: float) -> str:
+    return law.name if least == 0 else f"{law.name} of {human(least, digits=2)} tokens and more"
 
 
 def _cuts(runs: Runs, law: Law, shares: Sequence[float]) -> list[float]:
