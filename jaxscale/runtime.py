@@ -71,11 +71,13 @@ def cores() -> int:
 def each[T, R](function: Callable[[T], R], items: Sequence[T]) -> list[R]:
     """The function of each item, in their order, as many at a time as there are `cores`.
 
-    XLA runs small programs in the thread that calls them. In float64, of which a new thread knows nothing.
+    XLA runs small programs in the thread that calls them. In float64 and on the caller's device, of which a new thread
+    knows nothing.
     """
+    device = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
 
     def inside(item: T) -> R:
-        with float64():
+        with float64(), jax.default_device(device):
             return function(item)
 
     with ThreadPoolExecutor(max(1, min(cores(), len(items)))) as pool:

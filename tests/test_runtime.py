@@ -32,17 +32,19 @@ def test_programs_are_forgotten_before_memory_maps_run_out(monkeypatch):
     assert forgotten == ["programs", "jax"]
 
 
-def test_each_is_in_order_at_once_and_in_float64():
-    """Two threads wait for one another where there are two cores; every one of them computes in float64."""
+def test_each_is_in_order_at_once_and_as_its_caller_computes():
+    """Two threads wait for one another where there are two cores; each in float64 and on the caller's device."""
+    device = jax.local_devices()[-1]
     together = threading.Barrier(min(runtime.cores(), 4))
 
     def study(number):
         together.wait(timeout=60)
-        return number, jnp.asarray(number).dtype
+        return number, (jnp.asarray(number).dtype, jax.config.jax_default_device)
 
-    found = runtime.each(study, [3.0, 1.0, 2.0, 0.0][: together.parties])
+    with jax.default_device(device):
+        found = runtime.each(study, [3.0, 1.0, 2.0, 0.0][: together.parties])
     assert [number for number, _ in found] == [3.0, 1.0, 2.0, 0.0][: together.parties]
-    assert {dtype for _, dtype in found} == {jnp.dtype("float64")}
+    assert {how for _, how in found} == {(jnp.dtype("float64"), device)}
 
 
 def test_each_raises_the_first_error_and_begins_no_more():
