@@ -45,47 +45,60 @@ DOMAINS = range(1, 6)
 SHARES = (0.01, 0.05, 0.10)
 
 
-@law(
-    inputs={"N": PARAMS, "D": TOKENS, "lr": RATE, "b": BATCH},
-    response=LOSS,
-    priors={
-        "E": floor(),
-        "A": term("N", "alpha"),
-        "alpha": exponent(median=0.4, spread=0.4),
-        "B": term("D", "beta"),
-        "beta": exponent(median=0.4, spread=0.4),
-        "k": exponent(median=0.6, spread=0.3),
-        "rate": dist.Normal(-6.5, 1.0),
-        "rate_n": dist.Normal(-0.4, 0.4),
-        "rate_d": dist.Normal(0.1, 0.4),
-        "rate_b": dist.Normal(0.4, 0.3),
-        "batch": dist.Normal(5.0, 1.0),
-        "batch_n": dist.Normal(0.0, 0.3),
-        "batch_d": dist.Normal(0.4, 0.3),
-        "bend": positive(0.01, 1.0),
-        "bend_n": dist.Normal(0.0, 0.3),
-        "bend_d": dist.Normal(0.0, 0.3),
-        "batch_bend": positive(0.005, 1.0),
-        "batch_bend_n": dist.Normal(0.0, 0.3),
-        "batch_bend_d": dist.Normal(0.0, 0.3),
-    },
-    linear=("E", "bend", "batch_bend"),
-    source=Ours(inspired_by="coupled (arXiv 2502.08606), with parabolas about the optima of step_law (2503.04715)"),
-)
-def tuned_coupled(
-    N, D, lr, b, *, E, A, alpha, B, beta, k, rate, rate_n, rate_d, rate_b, batch, batch_n, batch_d,
+TUNING = {
+    "rate": dist.Normal(-6.5, 1.0),
+    "rate_n": dist.Normal(-0.4, 0.4),
+    "rate_d": dist.Normal(0.1, 0.4),
+    "rate_b": dist.Normal(0.4, 0.3),
+    "batch": dist.Normal(5.0, 1.0),
+    "batch_n": dist.Normal(0.0, 0.3),
+    "batch_d": dist.Normal(0.4, 0.3),
+    "bend": positive(0.01, 1.0),
+    "bend_n": dist.Normal(0.0, 0.3),
+    "bend_d": dist.Normal(0.0, 0.3),
+    "batch_bend": positive(0.005, 1.0),
+    "batch_bend_n": dist.Normal(0.0, 0.3),
+    "batch_bend_d": dist.Normal(0.0, 0.3),
+}
+
+
+def untuned(
+    N, D, lr, b, *, rate, rate_n, rate_d, rate_b, batch, batch_n, batch_d,
     bend, bend_n, bend_d, batch_bend, batch_bend_n, batch_bend_d,
 ):  # fmt: skip
-    """L = E + (A / N^alpha + B / D^beta)^k + bend (ln lr - ln lr*)^2 + batch_bend (ln b - ln b*)^2.
+    """bend (ln lr - ln lr*)^2 + batch_bend (ln b - ln b*)^2.
 
-    lr* is a power of N, D and b, b* of N and D, and so are both bends.
+    lr* is a power of N, D and b; b* and both bends are powers of N and D.
     """
     size, seen, batches = log(N) - SIZE, log(D) - SEEN, log(b) - BATCHES
     off = log(lr) - (rate + rate_n * size + rate_d * seen + rate_b * batches)
     off_batch = log(b) - (batch + batch_n * size + batch_d * seen)
-    untuned = bend * jnp.exp(bend_n * size + bend_d * seen) * off**2
-    untuned = untuned + batch_bend * jnp.exp(batch_bend_n * size + batch_bend_d * seen) * off_batch**2
-    return E + (A / N**alpha + B / D**beta) ** k + untuned
+    missed = bend * jnp.exp(bend_n * size + bend_d * seen) * off**2
+    return missed + batch_bend * jnp.exp(batch_bend_n * size + batch_bend_d * seen) * off_batch**2
+
+
+def _tuned(base: str):
+    """A law of sizes and tokens, with what learning rate and batch miss added."""
+    known = get_law(base)
+    return law(
+        inputs={"N": PARAMS, "D": TOKENS, "lr": RATE, "b": BATCH},
+        response=LOSS,
+        priors={**known.priors, **TUNING},
+        linear=(*known.linear, "bend", "batch_bend"),
+        source=Ours(inspired_by=f"{base}, with parabolas about the optima of step_law (arXiv 2503.04715)"),
+    )
+
+
+@_tuned("coupled")
+def tuned_coupled(N, D, lr, b, *, E, A, alpha, B, beta, k, **tuning):
+    """L = E + (A / N^alpha + B / D^beta)^k + what is missed for want of tuning."""
+    return get_law("coupled").mean(N, D, E=E, A=A, alpha=alpha, B=B, beta=beta, k=k) + untuned(N, D, lr, b, **tuning)
+
+
+@_tuned("kaplan_nd")
+def tuned_kaplan(N, D, lr, b, *, Nc, aN, Dc, aD, **tuning):
+    """L = ((Nc / N)^(aN / aD) + Dc / D)^aD + what is missed for want of tuning."""
+    return get_law("kaplan_nd").mean(N, D, Nc=Nc, aN=aN, Dc=Dc, aD=aD) + untuned(N, D, lr, b, **tuning)
 
 
 @law(

@@ -4,7 +4,8 @@
 
 Reads what run.py, peers.py, curves.py and scalebench.py left beside it, and writes docs/leaderboard.md. With --measure
 these run first, two at a time, except the peers, which need packages of their own (peers.txt). They compute what is not
-there yet: with results.json, scalebench.json and curves.json deleted, everything, in some 2 800 CPU seconds.
+there yet: with results.json, scalebench.json and curves.json deleted, everything, in 24 minutes on two cores and as
+much longer as ScaleBench's `lr_bsz` takes.
 The top 10 % of the ladders is measured by `run.py --hold-out 0.1` and `peers.py --hold-out 0.1`.
 """
 

@@ -5,7 +5,6 @@
 Tasks, splits and the published rows are those of arXiv 2604.22753 (all data) and 2507.21184 (human experts). R2 is of
 the medians, not clipped: over all groups and responses together, as the mean over responses, and as the mean over every
 group of them, where gaps between groups explain nothing. The page names the laws that are ours and not a paper's.
-Left out unless named: `lr_bsz`, whose 2 702 runs under a law of 21 parameters take chains that do not converge.
 Writes scalebench.md and scalebench.json beside this file, or into DIR; what stands there is not computed again.
 """
 
@@ -33,13 +32,14 @@ sys.path.append(str(HERE.parent / "design"))
 from tasks import RECIPES, Task, is_ours, load  # noqa: E402
 
 AVERAGE = "average"
-USUAL = tuple(name for name in RECIPES if name != "lr_bsz")
+# on those 2 702 runs the floor of tuned_coupled goes to nothing, and its chains do not converge
+LAWS = {"lr_bsz": ("tuned_kaplan",)}
 
 
 def main() -> int:
     """Measure what is missing, and write page and numbers."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task", nargs="*", default=USUAL, choices=list(RECIPES))
+    parser.add_argument("--task", nargs="*", default=list(RECIPES), choices=list(RECIPES))
     parser.add_argument("--out", type=Path, default=HERE)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ def study(task: Task) -> list[dict[str, Any]]:
 
 def forecasts(task: Task, pool: pd.DataFrame, test: pd.DataFrame, response: str) -> dict[str, pd.DataFrame]:
     """Law -> its forecast of the test rows, and that of the average."""
-    laws = [js.get_law(name) for name in task.laws]
+    laws = [js.get_law(name) for name in LAWS.get(task.name, task.laws)]
     columns = list(dict.fromkeys(c for law in laws for v in law.inputs.values() for c in v.columns))
     runs = pd.DataFrame({c: pool[c] for c in columns} | {laws[0].response.column: pool[response]})
     found = js.average(runs, laws, progress=False)

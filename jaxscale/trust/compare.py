@@ -150,9 +150,9 @@ def _cuts(runs: Runs, law: Law, shares: Sequence[float]) -> list[float]:
 
 def _within(fits: Mapping[str, Fit]) -> dict[str, float]:
     """Mean log density of a row left out, over the rows that all fits have; of those that may have a weight."""
-    each = {name: _pointwise(one) for name, one in fits.items() if one.has_draws}
-    shared = set.intersection(*(set(one) for one in each.values())) if each else set()
-    return {name: float(np.mean([one[row] for row in shared])) if shared else 0.0 for name, one in each.items()}
+    known = {name: _pointwise(one) for name, one in fits.items() if one.has_draws}
+    shared = set.intersection(*(set(one) for one in known.values())) if known else set()
+    return {name: float(np.mean([one[row] for row in shared])) if shared else 0.0 for name, one in known.items()}
 
 
 def _psis(one: Fit) -> Loo | None:
