@@ -199,10 +199,9 @@ class Law:
 
     @cached_property
     def source_hash(self) -> str:
-        """sha256 of the file that defines the law: saved fits carry it."""
+        """sha256 of the file that defines the law, or of the formula typed at a prompt: saved fits carry it."""
         path = Path(self.file)
-        text = path.read_bytes() if path.is_file() else inspect.getsource(self.mean).encode()
-        return hashlib.sha256(text).hexdigest()
+        return hashlib.sha256(path.read_bytes() if path.is_file() else _typed(self.mean)).hexdigest()
 
     def with_priors(self, overrides: Mapping[str, Any]) -> Law:
         """This law with other priors: a distribution on the coordinate, a Prior, or a number that fixes it."""
@@ -214,6 +213,16 @@ class Law:
             is_dist = hasattr(spec, "log_prob") and isinstance(old, Prior)
             new[name] = old.with_dist(spec) if is_dist and isinstance(old, Prior) else as_prior(spec, name)
         return dataclasses.replace(self, priors=new)
+
+
+def _typed(mean: Callable[..., Any]) -> bytes:
+    """A formula's source, or its bytecode where Python has kept no source."""
+    try:
+        return inspect.getsource(mean).encode()
+    except OSError:
+        code = mean.__code__
+        plain = [c for c in code.co_consts if not hasattr(c, "co_code")]  # the rest prints its address
+        return repr((code.co_code, code.co_names, plain)).encode()
 
 
 def _needs(prior: Prior | float) -> frozenset[str]:

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import jaxscale as js
+import jaxscale.law
+from jaxscale import registry
 from jaxscale.check import CHECKS, LIGHT, check_law
 from jaxscale.law import Law
 
@@ -37,6 +39,26 @@ def test_every_law_has_a_home(law: Law):
     assert all(js.get_law(name) is law for name in (law.name, *law.aliases))
     assert law.topic
     assert all(symbol in law.formula for symbol in law.inputs)
+
+
+TYPED = """
+@law(inputs={"N": PARAMS}, response=LOSS, priors={"E": floor()}, source=Ours(inspired_by="nothing"))
+def typed(N, *, E):
+    '''L(N) = E'''
+    return E + {more} * N
+"""
+
+
+def test_a_law_typed_at_a_prompt_has_a_hash(monkeypatch):
+    """Python keeps no source of what is typed; the hash is of the formula all the same."""
+    monkeypatch.setattr(registry, "_LAWS", dict(registry._LAWS))
+
+    def typed(more: str) -> str:
+        names = dict(vars(jaxscale.law))
+        exec(TYPED.replace("{more}", more), names)
+        return names["typed"].source_hash
+
+    assert typed("0.0") == typed("0.0") != typed("1.0")
 
 
 def optimum(name: str, budget: float = CHINCHILLA_C) -> float:
